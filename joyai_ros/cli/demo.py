@@ -1,0 +1,114 @@
+"""``joyai-ros demo``: a simulated robot camera over a table, perceived, and compared with what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from joyai_ros.cli.demo_frame import read_last_frame, write_frame_files
+from joyai_ros.cli.demo_report import (
+    NARROW_COLUMNS,
+    VIEW_COLUMNS,
+    Report,
+    object_rows,
+    terminal_table,
+    verdict,
+    view_rows,
+    write_html,
+)
+from joyai_ros.cli.demo_truth import compare
+from joyai_ros.cli.folder import replaced_folder
+from joyai_ros.cli.output import write_json, write_picture
+from joyai_ros.perception.bag_run import process_bag
+from joyai_ros.sim.bag import write_bag
+from joyai_ros.sim.frames import SimSettings
+
+MARKER = "report.json"
+RATE = 15.0  # frames per second of the simulated camera
+
+Step = Callable[[str, float], None]
+
+
+def command(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the bags, the pictures and the report.")] = Path(
+        "out/demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Which simulated scene.")] = 11,
+    frames: Annotated[int, typer.Option("--frames", min=3, max=3000, help="Length of the recording at 15 Hz.")] = 60,
+) -> None:
+    """Simulate a robot camera over a table, perceive what it sees, and report how right it is.
+
+    Writes a recording (what the robot publishes, and the truth), a bag with the perception's topics beside it, pictures,
+    one frame as files, and report.html. An earlier result of this command is replaced; anything else never is.
+    """
+    console = Console(highlight=False)
+    with replaced_folder(out, MARKER) as work, _steps(console) as step:
+        _record(work / "recording", seed, frames, step)
+        _perceive(work / "recording", work / "bag", step)
+        report = _write_report(work, seed, step)
+    _print(console, report, out)
+
+
+@contextmanager
+def _steps(console: Console) -> Iterator[Step]:
+    """Give a function that shows what is being done and how far it is, 0 to 1."""
+    words = TextColumn("{task.description:<26}")
+    with Progress(
+        words, BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), console=console
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def step(description: str, share: float) -> None:
+            if description not in tasks:
+                tasks[description] = bar.add_task(description, total=1.0)
+            bar.update(tasks[description], completed=share)
+
+        yield step
+
+
+def _record(recording: Path, seed: int, frames: int, step: Step) -> None:
+    words = "recording a robot camera"
+    step(words, 0.0)
+    settings = SimSettings(rate=RATE, whole="none")
+    write_bag(recording, seed, frames, settings, progress=lambda done: step(words, done / frames))
+
+
+def _perceive(recording: Path, bag: Path, step: Step) -> None:
+    words = "perceiving the recording"
+    step(words, 0.0)
+    process_bag(recording, bag, progress=lambda progress: step(words, progress.share))
+    step(words, 1.0)
+
+
+def _write_report(work: Path, seed: int, step: Step) -> Report:
+    """Compare the last frame with the truth; write pictures, files and the report."""
+    words = "comparing with the truth"
+    step(words, 0.0)
+    last = read_last_frame(work / "bag")
+    report = compare(last, seed)
+    step(words, 0.6)
+    write_frame_files(work / "frame", last.observation)
+    for picture in report.pictures:
+        write_picture(work / "pictures" / f"{picture.name}.png", picture.image)
+    (work / "report.html").write_text(write_html(report), encoding="utf-8")
+    write_json(work / MARKER, report.summary())
+    step(words, 1.0)
+    return report
+
+
+def _print(console: Console, report: Report, out: Path) -> None:
+    title = "Objects at the last frame, and errors against the truth"
+    narrow = [row[1:6] for row in object_rows(report.objects)]  # an 80 column terminal has no room for more
+    console.print(terminal_table(title, NARROW_COLUMNS, narrow))
+    console.print(verdict(report.relations))
+    title = "Imagined views: PSNR against the true ones"
+    console.print(terminal_table(title, VIEW_COLUMNS[1:], [row[1:] for row in view_rows(report.views)]))
+    console.print(f"{report.frames} scenes, {1000 * report.seconds:.0f} ms each (median)\n")
+    console.print(f"report  {out / 'report.html'}", soft_wrap=True)
+    console.print(f"bag     {out / 'bag'}", soft_wrap=True)

@@ -1,0 +1,19 @@
+"""Order statistics without interpolation: several times quicker than NumPy's on the few thousand numbers of an object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def quantile(values: NDArray[Any], share: float) -> float:
+    """Return the value of ``values`` (N,), N >= 1, whose rank is nearest to ``share`` (0 smallest, 1 largest)."""
+    rank = round(share * (len(values) - 1))
+    return float(np.partition(values, rank)[rank])
+
+
+def median(values: NDArray[Any]) -> float:
+    """Return the middle value of ``values`` (N,), N >= 1; of an even number the lower of the two in the middle or near."""
+    return quantile(values, 0.5)

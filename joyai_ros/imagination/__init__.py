@@ -1,0 +1,1 @@
+"""CameraMotion to View: what a camera would see from elsewhere."""

@@ -1,0 +1,273 @@
+"""The view node: views of the scene from elsewhere, on request and along the stream, and which views are worth taking."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from sensor_msgs.msg import CameraInfo, Image
+from tf2_msgs.msg import TFMessage
+
+from joyai_ros.action import Imagine
+from joyai_ros.errors import CameraError, DepthError, InputError, MotionError, PoseError, TransformError
+from joyai_ros.geometry.arrays import Mat4, Vec3
+from joyai_ros.geometry.motion import CameraMotion, orbit
+from joyai_ros.geometry.view import View
+from joyai_ros.imagination.depth_view import DepthImaginer
+from joyai_ros.imagination.depth_view import ViewConfig as ImaginerConfig
+from joyai_ros.imagination.rank_views import SeenSpace
+from joyai_ros.messages import headers
+from joyai_ros.messages.cameras import info_message
+from joyai_ros.messages.compressed import jpeg_message
+from joyai_ros.messages.factory import RosFactory
+from joyai_ros.messages.images import color_message, mono_message
+from joyai_ros.messages.motion import Pivot, motion_from_message
+from joyai_ros.messages.views import VIEW_FRAME, view_message, view_transform_message
+from joyai_ros.msg import Scene as SceneMessage
+from joyai_ros.nodes import qos
+from joyai_ros.nodes.camera_stream import CameraFrame
+from joyai_ros.nodes.config import ViewNodeConfig
+from joyai_ros.nodes.goals import Goal, OneGoalServer
+from joyai_ros.nodes.managed import publish_all
+from joyai_ros.nodes.newest import RateLimit
+from joyai_ros.nodes.observing import Observed
+from joyai_ros.nodes.ranking import rank
+from joyai_ros.nodes.stream_node import StreamNode
+from joyai_ros.nodes.viewpoints import LatestScene, pivot_of, target_pose, up_of
+from joyai_ros.perception.outputs import SCENE, VIEW_IMAGE, VIEW_INFO, VIEW_VALIDITY
+from joyai_ros.srv import RankViews
+
+_PREVIEW = 4  # a preview has this many times fewer pixels a side
+_METHODS = ("", "depth")
+_MODEL_METHODS = ("model", "both")
+
+
+class _Wanted:
+    """One view that a goal asks for: where its camera is, and what motion about what led there."""
+
+    def __init__(self, pose: Mat4, motion: CameraMotion | None = None, pivot: Pivot | None = None) -> None:
+        self.pose, self.motion, self.pivot = pose, motion, pivot
+
+
+class ViewNode(StreamNode[ViewNodeConfig]):
+    """Imagines views of the newest frame, with what earlier frames saw."""
+
+    NAME = "joyai_view"
+    CONFIG = ViewNodeConfig
+    LIVE = ("view.", "rank.", "view_frame_rate", "max_views", "stale_after", "recover_after")
+
+    def __init__(self, **options: Any) -> None:
+        self._factory = RosFactory()
+        self._lock = threading.Lock()
+        self._newest: CameraFrame | None = None
+        self._scenes = LatestScene()
+        super().__init__(**options)
+
+    def setup(self) -> None:
+        """Make publishers, the camera stream, the action and the service."""
+        config, name = self.config, self.output_name
+        memory = config.memory
+        self._imaginer = DepthImaginer(ImaginerConfig(memory.frames, memory.step_m, memory.step_deg))
+        self._seen = SeenSpace(config.rank.frames)
+        self._image = self.publisher(Image, name(VIEW_IMAGE), qos.result())
+        self._info = self.publisher(CameraInfo, name(VIEW_INFO), qos.result())
+        self._validity = self.publisher(Image, name(VIEW_VALIDITY), qos.result())
+        self._tf = self.publisher(TFMessage, "/tf", qos.transforms())
+        self.listen(SceneMessage, name(SCENE), self._scenes.take, qos.result(), ReentrantCallbackGroup(), raw=True)
+        self._goals = OneGoalServer(self, Imagine, name("imagine"), self._imagine_goal, config.result_timeout)
+        service = self.create_service(
+            RankViews, name("rank_views"), self._rank_views, callback_group=ReentrantCallbackGroup()
+        )
+        self.own(lambda: self.destroy_service(service))
+        self.reconfigure()
+        super().setup()
+
+    def start(self) -> None:
+        """Take frames and goals."""
+        super().start()
+        self._goals.start()
+
+    def stop(self) -> None:
+        """Abort the goal in work and end the thread."""
+        if hasattr(self, "_goals"):
+            self._goals.stop()
+        super().stop()
+
+    def abort_goals(self) -> bool:
+        """Abort the goal in work."""
+        return hasattr(self, "_goals") and self._goals.stop()
+
+    def teardown(self) -> None:
+        """Forget what was seen."""
+        self._newest = None
+        self._scenes.clear()
+        super().teardown()
+
+    def reconfigure(self) -> None:
+        """Take new rates over."""
+        self.limit = RateLimit(self.config.view_frame_rate)
+        self._due = RateLimit(self.config.view.rate)
+
+    # Along the stream ----------------------------------------------------------------------------
+
+    def _arrived(self, frame: CameraFrame) -> None:
+        self._newest = frame
+        super()._arrived(frame)
+
+    def process(self, frame: CameraFrame, observed: Observed) -> None:
+        """Remember a frame, and imagine the view of the settings where it is due."""
+        observation = observed.observation
+        with self._lock:
+            if frame.restarted:
+                self._seen.clear()
+            self._imaginer.remember(observation)
+            self._seen.add(observation)
+        config = self.config.view
+        if config.rate <= 0 or observation.depth is None or not self._due.admits(frame.stamp):
+            return
+        motion = CameraMotion(config.yaw_deg, config.pitch_deg, config.zoom)
+        started = time.perf_counter()
+        with self._lock:
+            view = self._imaginer.imagine(observation, motion, up=up_of(observed))
+        self.tally.time("compute", time.perf_counter() - started)
+        self._publish(view)
+        self.note_latency(frame.stamp)
+
+    def _publish(self, view: View) -> None:
+        factory = self._factory
+        header = headers.header(factory, view.stamp, VIEW_FRAME)
+        self._tf.publish(TFMessage(transforms=[view_transform_message(factory, view)]))
+        publish_all(
+            [
+                (self._info, lambda: info_message(factory, header, view.camera)),
+                (self._image, lambda: color_message(factory, header, view.image)),
+                (self._validity, lambda: mono_message(factory, header, view.validity)),
+            ]
+        )
+
+    # On request ----------------------------------------------------------------------------------
+
+    def _imagine_goal(self, goal: Goal, result: Imagine.Result) -> tuple[int, str]:
+        """Imagine every view of a goal; return error code and message."""
+        started = time.perf_counter()
+        codes, request = Imagine.Goal, goal.request
+        try:
+            self._check(request)
+            frame = self._newest
+            if frame is None:
+                return codes.NO_FRAME, f"no frame yet; is the camera running? {self.waiting_for()}".strip()
+            observed = goal.do(lambda: self._observer.observe(frame))
+            wanted = goal.do(lambda: self._wanted(request, observed))
+            for number, item in enumerate(wanted):
+                result.views.append(self._imagine_one(goal, observed, item, number, len(wanted)))
+        except _RefusedError as error:
+            return error.code, str(error)
+        except MotionError as error:
+            return codes.INVALID_MOTION, str(error)
+        except (TransformError, PoseError) as error:
+            return codes.TRANSFORM_UNAVAILABLE, str(error)
+        except DepthError as error:
+            return codes.NO_DEPTH, str(error)
+        except InputError as error:
+            return codes.NO_FRAME, f"the newest frame cannot be used: {error}"
+        finally:
+            result.duration = headers.duration_message(self._factory, time.perf_counter() - started)
+        return codes.NONE, ""
+
+    def _check(self, request: Imagine.Goal) -> None:
+        """Refuse what needs no frame to be refused."""
+        if request.method in _MODEL_METHODS:
+            raise _RefusedError(
+                Imagine.Goal.MODEL_UNAVAILABLE,
+                f"method {request.method!r} needs a model, and none is loaded; use depth",
+            )
+        if request.method not in _METHODS:
+            raise _RefusedError(Imagine.Goal.INVALID_METHOD, f"there is no method {request.method!r}; use depth")
+        count = len(request.motions) + len(request.target_poses)
+        if not 1 <= count <= self.config.max_views:
+            raise MotionError(f"a goal asks for {count} views; ask for 1 to {self.config.max_views}")
+
+    def _wanted(self, request: Imagine.Goal, observed: Observed) -> list[_Wanted]:
+        """Return all views that a goal asks for; one that is wrong refuses the goal before anything is drawn."""
+        observation, up = observed.observation, up_of(observed)
+        if observation.depth is None:
+            raise DepthError("this camera has no depth; a view needs a depth image")
+        wanted = []
+        for message in request.motions:
+            motion, pivot = motion_from_message(message)
+            center: Vec3 = pivot_of(pivot, observation, self.transforms, self._scenes)
+            wanted.append(
+                _Wanted(orbit(motion, center, up), motion, replace(pivot, point=center, frame_id="", stamp=0))
+            )
+        return wanted + [_Wanted(target_pose(m, observation, self.transforms)) for m in request.target_poses]
+
+    def _imagine_one(self, goal: Goal, observed: Observed, item: _Wanted, number: int, count: int) -> Any:
+        """Return the View message of one view, after feedback that says it is in work."""
+        observation = observed.observation
+        feedback = Imagine.Feedback(view=number, views=count, step=0, steps=1)
+        if goal.request.preview:
+            camera = observation.camera
+            small = camera.resized(max(1, camera.width // _PREVIEW), max(1, camera.height // _PREVIEW))
+            quick = goal.do(lambda: self._locked_pose(observed, item.pose, small))
+            header = headers.header(self._factory, observation.stamp, VIEW_FRAME)
+            feedback.preview = jpeg_message(self._factory, header, quick.image, 75)
+        goal.feedback(feedback)
+        started = time.perf_counter()
+
+        def draw() -> Any:
+            view = self._locked(observed, item)
+            self._publish(view)
+            return view_message(self._factory, view, pivot=item.pivot, seconds=time.perf_counter() - started)
+
+        message = goal.do(draw)
+        goal.feedback(Imagine.Feedback(view=number, views=count, step=1, steps=1))
+        return message
+
+    def _locked(self, observed: Observed, item: _Wanted) -> View:
+        if item.motion is None or item.pivot is None:
+            return self._locked_pose(observed, item.pose, observed.observation.camera)
+        with self._lock:
+            return self._imaginer.imagine(observed.observation, item.motion, item.pivot.point, up_of(observed))
+
+    def _locked_pose(self, observed: Observed, pose: Mat4, camera: Any) -> View:
+        with self._lock:
+            return self._imaginer.imagine_pose(observed.observation, pose, camera)
+
+    def _rank_views(self, request: RankViews.Request, response: RankViews.Response) -> RankViews.Response:
+        """Rank candidate motions by what they would reveal."""
+        codes = RankViews.Request
+        frame = self._newest
+        if not self.is_active:
+            response.error_code, response.error_msg = (
+                codes.NODE_INACTIVE,
+                f"{self.get_name()} is not active; activate it",
+            )
+            return response
+        if frame is None:
+            response.error_code, response.error_msg = codes.NO_FRAME, f"no frame yet. {self.waiting_for()}".strip()
+            return response
+        try:
+            observed = self._observer.observe(frame)
+            with self._lock:
+                frames = self._seen.with_newest(observed.observation)
+            rank(request, response, observed, frames, self.config.rank, self.transforms, self._scenes)
+        except DepthError as error:
+            response.error_code, response.error_msg = codes.NO_DEPTH, str(error)
+        except TransformError as error:
+            response.error_code, response.error_msg = codes.TRANSFORM_UNAVAILABLE, str(error)
+        except MotionError as error:
+            response.error_code, response.error_msg = codes.INVALID_TARGET, str(error)
+        except (CameraError, InputError) as error:
+            response.error_code, response.error_msg = codes.NO_FRAME, f"the newest frame cannot be used: {error}"
+        return response
+
+
+class _RefusedError(Exception):
+    """A goal that is refused with a code of its own."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,125 @@
+"""Threads in a row with short queues between them: while one frame is measured the next is read and the last written."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class StopError(Exception):
+    """The row is being stopped: leave the work where it is. Never leaves the threads of a row."""
+
+
+class Belt(Generic[T]):
+    """A bounded queue between threads; ``put`` waits while it is full, iteration while it is empty.
+
+    Args:
+        size: items that may wait.
+        producers: how many threads put items; iteration ends when each has called :meth:`end`.
+    """
+
+    def __init__(self, size: int, producers: int = 1) -> None:
+        self._items: deque[T] = deque()
+        self._size = size
+        self._open = producers
+        self._stopped = False
+        self._changed = threading.Condition()
+
+    def put(self, item: T) -> None:
+        """Add an item.
+
+        Raises:
+            StopError: the row is being stopped.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or len(self._items) < self._size)
+            if self._stopped:
+                raise StopError
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Say that one producer has no more items."""
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Drop what waits and wake everybody up."""
+        with self._changed:
+            self._stopped = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[T]:
+        """Yield items until all producers have ended.
+
+        Raises:
+            StopError: the row is being stopped.
+        """
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._items or self._open <= 0)
+                if self._stopped:
+                    raise StopError
+                if not self._items:
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+
+
+class Row:
+    """The threads of a row. The first error of any of them stops all, for :meth:`raise_error` to raise.
+
+    Args:
+        belts: all queues between the threads, to be stopped when anything fails.
+    """
+
+    def __init__(self, *belts: Belt[Any]) -> None:
+        self._belts = belts
+        self._threads: list[threading.Thread] = []
+        self._errors: list[BaseException] = []
+
+    def add(self, name: str, work: Callable[[], None]) -> None:
+        """Add a thread."""
+        self._threads.append(threading.Thread(target=self._run, args=(work,), name=name, daemon=True))
+
+    def start(self) -> None:
+        """Start all threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def is_working(self, seconds: float) -> bool:
+        """Wait a moment and say whether any thread still works."""
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(seconds)
+                return True
+        return False
+
+    def stop(self) -> None:
+        """Stop all threads at their next item and wait for them."""
+        for belt in self._belts:
+            belt.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def raise_error(self) -> None:
+        """Raise the first error of the threads, where there was one."""
+        if self._errors:
+            raise self._errors[0]
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except StopError:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            self._errors.append(error)
+            for belt in self._belts:
+                belt.stop()

@@ -1,0 +1,1 @@
+"""From an Observation to a Scene: segment, lift, fuse, relate. Knows geometry only."""

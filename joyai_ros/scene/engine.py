@@ -1,0 +1,243 @@
+"""The scene engine: one Observation in, one Scene out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.errors import BoxError, PoseError
+from joyai_ros.geometry import rigid
+from joyai_ros.geometry.arrays import ColorImage, Mask
+from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou, checked_box2d
+from joyai_ros.geometry.order import median
+from joyai_ros.scene.assign import assign_pixels
+from joyai_ros.scene.config import SceneConfig
+from joyai_ros.scene.frame import FrameGeometry, frame_geometry
+from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
+from joyai_ros.scene.merge import merge_hanging
+from joyai_ros.scene.observation import Detection, Observation
+from joyai_ros.scene.occlusion import outline_occlusion
+from joyai_ros.scene.relate import relate
+from joyai_ros.scene.rim import measure_rim
+from joyai_ros.scene.settle import settle
+from joyai_ros.scene.track import ObjectTracker
+from joyai_ros.scene.track_state import Measured
+from joyai_ros.scene.types import LabelSource, Scene, SceneObject
+
+_LOOSE = 0.3  # share of a 2D box that an object may leave empty: boxes jitter, and depth ends before edges do
+_BORDER = 2  # pixels from the image border within which an object is taken to reach over it
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The pixels of one object and what is known of it."""
+
+    detection: Detection
+    pixels: NDArray[np.int64]
+    label_source: LabelSource
+
+
+class SceneEngine:
+    """Turns observations into scenes. Feed one sequence to one engine.
+
+    Args:
+        config: thresholds and margins.
+    """
+
+    def __init__(self, config: SceneConfig | None = None) -> None:
+        self.config = config or SceneConfig()
+        self._tracker = ObjectTracker(self.config.tracking) if self.config.tracking.enabled else None
+
+    def process(self, observation: Observation) -> Scene:
+        """Return the scene of one observation.
+
+        Without a depth image the scene has no objects: nothing metric can be said. Detections that cannot be used are
+        listed in ``Scene.rejected`` with the reason; the rest goes on.
+        """
+        started = time.perf_counter()
+        scene = self._perceive(observation)
+        return replace(scene, seconds=time.perf_counter() - started)
+
+    def _perceive(self, observation: Observation) -> Scene:
+        bare = Scene(
+            stamp=observation.stamp,
+            frame_id=observation.frame_id,
+            world_from_camera=observation.world_from_camera,
+            world_frame=observation.world_frame if observation.world_from_camera is not None else "",
+        )
+        if observation.depth is None or not observation.depth.any():
+            remembered = self._tracker.unseen(observation) if self._tracker is not None else ()
+            rejected = ("depth: no valid pixel in this frame",)
+            return replace(bare, objects=remembered, up=observation.up, rejected=rejected)
+        frame = frame_geometry(observation, self.config)
+        refused: list[str] = []
+        if observation.detections is None:
+            groups = self._clusters(frame)
+            if self._tracker is not None:
+                groups = self._tracker.regroup(groups, frame, observation)
+            found = [_Found(Detection(id=f"cluster_{k}"), group, LabelSource.NONE) for k, group in enumerate(groups)]
+        else:
+            found, refused = _pointed_at(frame, observation.color, observation.detections)
+        lifted = settle([_lift(frame, item) for item in found], [item.pixels for item in found], frame)
+        objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
+        if self._tracker is not None:
+            measured = [Measured(o, item.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
+            objects = self._tracker.update(measured, frame, observation)
+        relations = relate(objects, frame.up, self.config.relations)
+        return replace(
+            bare,
+            objects=objects,
+            relations=relations.stated,
+            support_planes=tuple(frame.planes),
+            up=frame.up,
+            up_source=frame.up_source,
+            abstentions=relations.abstentions,
+            rejected=tuple(refused),
+        )
+
+    def _clusters(self, frame: FrameGeometry) -> list[NDArray[np.int64]]:
+        """Unlabelled objects: the merged surface pieces of plausible size, largest first."""
+        config = self.config.segmentation
+        scale = frame.camera.width * frame.camera.height / (640 * 480)
+        least = max(int(config.min_pixels * scale), MIN_POINTS)
+        owner = merge_hanging(frame.clusters, frame.depth, frame.heights(), frame.steps(self.config), least)
+        labels = owner[frame.clusters.labels].reshape(-1)
+        pixels = np.flatnonzero(labels)
+        order = np.argsort(labels[pixels], kind="stable")
+        groups = np.split(pixels[order], np.flatnonzero(np.diff(labels[pixels][order])) + 1)
+        found: list[NDArray[np.int64]] = []
+        for group in sorted(groups, key=len, reverse=True)[: config.max_clusters]:
+            if len(group) < least:
+                break
+            extent = float(np.ptp(frame.points(group[:: max(len(group) // 500, 1)]), axis=0).max())
+            if config.min_extent <= extent <= config.max_extent:
+                found.append(group)
+        return found
+
+
+def _pointed_at(
+    frame: FrameGeometry, color: ColorImage, detections: tuple[Detection, ...]
+) -> tuple[list[_Found], list[str]]:
+    """Find the pixels of each detection; return what was found and why the others were not."""
+    usable: list[Detection] = []
+    boxes: list[Box2D] = []
+    rejected: list[str] = []
+    taken: set[str] = set()
+    for detection in detections:
+        try:
+            if detection.id in taken:
+                raise BoxError("its id stands twice in this frame")
+            if not 0.0 <= detection.score <= 1.0:
+                raise BoxError(f"its score {detection.score} is not a share; give 0 to 1")
+            if detection.mask is not None and len(_masked(detection.mask, frame)) < MIN_POINTS:
+                raise BoxError("its mask holds hardly a depth pixel of this image")
+            if detection.front is not None:
+                rigid.unit(detection.front, "front")
+            box = detection.box if detection.box is not None else _projected(detection.box3d, frame)
+            boxes.append(checked_box2d(box, frame.camera.width, frame.camera.height))
+        except (BoxError, PoseError) as error:
+            rejected.append(f"{detection.id}: {error}")
+            continue
+        taken.add(detection.id)
+        usable.append(detection)
+    found = []
+    assigned = assign_pixels(frame.clusters, color, frame.depth, boxes)
+    for detection, box, pixels in zip(usable, boxes, assigned, strict=True):
+        if detection.mask is not None:
+            pixels = _masked(detection.mask, frame)
+        elif detection.box3d is not None:
+            pixels = _within(detection.box3d, frame, box)
+        if len(pixels) < MIN_POINTS:
+            rejected.append(f"{detection.id}: only {len(pixels)} depth pixels stand out from the surfaces in its box")
+            continue
+        found.append(_Found(replace(detection, box=box), pixels, LabelSource.DETECTOR))
+    return found, rejected
+
+
+def _projected(box: OrientedBox | None, frame: FrameGeometry) -> Box2D:
+    """Return the 2D box around a 3D box's corners."""
+    if box is None:
+        raise BoxError("neither a 2D nor a 3D box")
+    corners = box.corners()
+    if (corners[:, 2] <= 0.01).any():
+        raise BoxError("its 3D box reaches behind the camera")
+    pixels = frame.camera.project(corners)
+    (x0, y0), (x1, y1) = pixels.min(axis=0), pixels.max(axis=0)
+    return float(x0), float(y0), float(x1), float(y1)
+
+
+def _masked(mask: Mask, frame: FrameGeometry) -> NDArray[np.int64]:
+    if mask.shape != frame.camera.shape:
+        return np.zeros(0, dtype=np.int64)
+    return np.flatnonzero(mask & (frame.depth > 0))
+
+
+def _within(box: OrientedBox, frame: FrameGeometry, window: Box2D) -> NDArray[np.int64]:
+    """Return flat indices of the pixels off the support planes whose point lies in a 3D box grown by a tenth."""
+    x0, y0, x1, y1 = (int(v) for v in (window[0], window[1], np.ceil(window[2]), np.ceil(window[3])))
+    rows, columns = np.nonzero(frame.clusters.foreground[y0:y1, x0:x1])
+    pixels = (rows + y0) * frame.camera.width + columns + x0
+    return pixels[box.contains(frame.points(pixels), margin=0.05 * float(box.size.max()))]
+
+
+def _lift(frame: FrameGeometry, item: _Found) -> Lifted:
+    points = frame.points(item.pixels)
+    noise = median(frame.sigma_z.reshape(-1)[item.pixels])
+    surface = frame.surface_under(points)
+    rim = measure_rim(frame.depth, frame.camera, surface, item.pixels, item.detection.box, noise)
+    occlusion = outline_occlusion(frame.depth, item.pixels)
+    pitch = median(points[:, 2]) / frame.camera.fx
+    extent = lift(points, surface, rim, occlusion, noise, pitch)
+    return replace(extent, unfilled=_unfilled(item, frame) * pitch)
+
+
+def _unfilled(item: _Found, frame: FrameGeometry) -> float:
+    """Return the pixels of its 2D box's longer side that an object's own pixels leave empty, beyond what boxes are off by."""
+    box = item.detection.box
+    if box is None:
+        return 0.0
+    rows, columns = np.divmod(item.pixels, frame.camera.width)
+    tight = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+    missing = 1.0 - box2d_iou(box, tight)
+    return max(missing - _LOOSE, 0.0) * max(box[2] - box[0], box[3] - box[1])
+
+
+def _object(frame: FrameGeometry, item: _Found, extent: Lifted) -> SceneObject:
+    rows, columns = np.divmod(item.pixels, frame.camera.width)
+    tight = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+    box: Box2D = item.detection.box or tight
+    known_up = frame.up is not None
+    return SceneObject(
+        id=item.detection.id,
+        label=item.detection.label,
+        obb=extent.obb(),
+        box=box,
+        label_source=item.label_source,
+        score=item.detection.score,
+        center_sigma=extent.center_sigma(),
+        size_sigma=extent.size_sigma(),
+        height=extent.height if known_up else float("nan"),
+        height_sigma=extent.height_sigma if known_up else float("nan"),
+        points=len(item.pixels),
+        mask=_cropped_mask(rows, columns, box),
+        truncated=_on_border(tight, frame),
+        hollow=extent.hollow,
+        front=None if item.detection.front is None else rigid.unit(item.detection.front, "front"),
+    )
+
+
+def _cropped_mask(rows: NDArray[np.int64], columns: NDArray[np.int64], box: Box2D) -> Mask:
+    """Return the pixels as a mask of the box rounded outwards."""
+    left, top, right, bottom = int(box[0]), int(box[1]), int(np.ceil(box[2])), int(np.ceil(box[3]))
+    mask = np.zeros((bottom - top, right - left), dtype=bool)
+    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
+    mask[rows[inside] - top, columns[inside] - left] = True
+    return mask
+
+
+def _on_border(box: Box2D, frame: FrameGeometry) -> bool:
+    height, width = frame.depth.shape
+    return box[0] <= _BORDER or box[1] <= _BORDER or box[2] >= width - _BORDER or box[3] >= height - _BORDER

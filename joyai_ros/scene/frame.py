@@ -1,0 +1,125 @@
+"""What one depth image says before anybody asks about objects: gravity, support planes, surface pieces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import DepthImage, Points, Vec3
+from joyai_ros.geometry.cameras import Camera
+from joyai_ros.geometry.order import median, quantile
+from joyai_ros.scene.config import SceneConfig
+from joyai_ros.scene.observation import Observation
+from joyai_ros.scene.oriented import oriented_cloud
+from joyai_ros.scene.rim import Surface
+from joyai_ros.scene.segment import Clusters, edge_step, find_clusters, outline_mask, plane_heights
+from joyai_ros.scene.support import find_support_planes, is_over
+from joyai_ros.scene.types import SupportPlane, UpSource
+from joyai_ros.scene.up import up_from_cloud
+
+_BESIDE, _BEYOND = 0.10, 0.60  # metres beside a plane's outline where it still carries: anything, and what is low
+_LOW = 0.06  # metres above the plane
+_NOISE_RANGE = (0.5, 3.0)  # within which the noise model is scaled to what the largest plane shows
+_SUNK = 0.02  # metres that an object's lower rim may read below the surface it stands on
+
+
+@dataclass(frozen=True)
+class FrameGeometry:
+    """The geometry of one frame, in the colour optical frame.
+
+    Attributes:
+        depth: (H, W) float32 metres.
+        sigma_z: (H, W) float32 metres, depth noise.
+        camera: the colour camera.
+        up, up_source: (3,) unit against gravity, or None.
+        planes: support planes, largest first.
+        surfaces: the same as surfaces to measure heights from.
+        clusters: surface pieces off the planes.
+    """
+
+    depth: DepthImage
+    sigma_z: NDArray[np.float32]
+    camera: Camera
+    up: Vec3 | None
+    up_source: UpSource
+    planes: list[SupportPlane]
+    surfaces: list[Surface]
+    clusters: Clusters
+
+    def points(self, pixels: NDArray[np.int64]) -> Points:
+        """Return (N, 3) float64 points of flat pixel indices."""
+        rows, columns = np.divmod(pixels, self.camera.width)
+        z = self.depth.reshape(-1)[pixels].astype(np.float64)
+        return np.column_stack(
+            [(columns - self.camera.cx) / self.camera.fx * z, (rows - self.camera.cy) / self.camera.fy * z, z]
+        )
+
+    def surface_under(self, points: Points) -> Surface:
+        """Return the support plane that points (N, 3) stand on: the highest one beneath them; else a plane through up."""
+        best: tuple[float, Surface] | None = None
+        points = points[:: max(len(points) // 400, 1)]
+        center = np.array([median(points[:, axis]) for axis in range(3)])
+        for plane, surface in zip(self.planes, self.surfaces, strict=True):
+            rim = quantile(points @ plane.normal + plane.offset, 0.05)
+            # What reaches down to the plane stands on it even where the plane's far end was too noisy to be outlined.
+            reach = _BEYOND if rim < _LOW else _BESIDE
+            if rim > -_SUNK and is_over(center, plane, reach) and (best is None or rim < best[0]):
+                best = rim, surface
+        if best is not None:
+            return best[1]
+        up = self.up if self.up is not None else np.array([0.0, -1.0, 0.0])
+        return Surface(up, 0.0, 0.0, False)
+
+    def heights(self) -> NDArray[np.float32]:
+        """Return (H, W) float32 metres above the nearest support plane below each pixel; infinity where there is none."""
+        result = np.full(self.depth.shape, np.inf, dtype=np.float32)
+        for plane in self.planes:
+            height = plane_heights(self.depth, self.camera, plane.normal, plane.offset)
+            over = (height > -_SUNK) & (height < result) & outline_mask(plane, self.camera)
+            result[over] = height[over]
+        return result
+
+    def steps(self, config: SceneConfig) -> NDArray[np.float32]:
+        """Return (H, W) float32 metres: depth steps beyond this separate surfaces."""
+        return edge_step(self.sigma_z, config.segmentation)
+
+
+def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeometry:
+    """Find gravity, support planes and surface pieces of an observation that has depth."""
+    assert observation.depth is not None
+    depth, camera = observation.depth, observation.camera
+    sigma_z = config.depth_noise.sigma(depth, camera.fx)
+    cloud = oriented_cloud(depth, camera)
+    up, source = observation.up, UpSource.GIVEN
+    if up is None and observation.world_from_camera is not None and config.world_is_level:
+        up, source = observation.world_from_camera[2, :3].copy(), UpSource.TF
+    if up is None:
+        up = up_from_cloud(cloud)
+        source = UpSource.CLOUD if up is not None else UpSource.UNKNOWN
+    planes: list[SupportPlane] = []
+    if up is not None:
+        noise = config.depth_noise.sigma(cloud.points[..., 2], camera.fx)
+        planes = find_support_planes(cloud, up, noise, config.segmentation)
+        if source is UpSource.CLOUD and planes:
+            up = planes[0].normal
+        if planes:
+            sigma_z = sigma_z * np.float32(_noise_scale(depth, camera, planes[0], sigma_z))
+    segmentation = config.segmentation if observation.detections is not None else config.segmentation.unaided()
+    clusters = find_clusters(depth, camera, planes, sigma_z, segmentation)
+    return FrameGeometry(depth, sigma_z, camera, up, source, planes, [Surface.of(plane) for plane in planes], clusters)
+
+
+def _noise_scale(depth: DepthImage, camera: Camera, plane: SupportPlane, sigma_z: NDArray[np.float32]) -> float:
+    """Return how much noisier this sensor is than its model: the spread about the largest plane over the expected one."""
+    some = np.s_[::4, ::3]
+    height = plane_heights(depth, camera, plane.normal, plane.offset)[some]
+    sigma = sigma_z[some]
+    on_plane = (np.abs(height) < np.maximum(0.01, 5.0 * sigma)) & (depth[some] > 0) & outline_mask(plane, camera)[some]
+    if on_plane.sum() < 300:
+        return 1.0
+    incidence = np.abs(camera.rays()[some][on_plane] @ plane.normal.astype(np.float32))
+    expected = median(sigma[on_plane] * incidence)
+    measured = 1.4826 * median(np.abs(height[on_plane]))
+    return float(np.clip(measured / expected, _NOISE_RANGE[0], _NOISE_RANGE[1]))

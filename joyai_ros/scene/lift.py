@@ -1,0 +1,173 @@
+"""From an object's pixels to its extent over the surface it stands on, and to its gravity-aligned box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import Mat3, Points, Vec3
+from joyai_ros.geometry.boxes import OrientedBox
+from joyai_ros.geometry.order import quantile
+from joyai_ros.scene.footprint import Footprint, fit_footprint
+from joyai_ros.scene.occlusion import Occlusion
+from joyai_ros.scene.rim import Rim, Surface
+
+MIN_POINTS = 20
+_STANDS = 0.025  # metres: a lowest visible point this close above a surface means that the object stands on it
+_SIDE_SPREAD = 1.2  # sigma of a footprint's side in sigmas of its middle
+_HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a fully cut side may hide
+_HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing
+_UNFILLED = 0.35  # sigma per metre of a 2D box that an object's pixels leave empty
+_LEAN = 0.2  # metres that the middle may lie aside per metre of hidden height
+_SAMPLE = 1500  # points that a box is measured from at most
+_DEEP = 0.22  # of the width within the footprint's sides
+_TOP_BAND = 0.006  # metres, and at least a tenth of the height, below the top that still count as top
+_TOP_SHARE = 0.06  # share of an object's points that make a level top
+_SIDE_SPREAD = 1.2  # sigma of a footprint's side in sigmas of its middle
+_HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a fully cut side may hide
+_HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing
+_UNFILLED = 0.35  # sigma per metre of a 2D box that an object's pixels leave empty
+_LEAN = 0.2  # metres that the middle may lie aside per metre of hidden height
+_SAMPLE = 1500  # points that a box is measured from at most
+_DEEP = 0.22  # of the width within the footprint, or
+_TURNED_AWAY = 0.4  # cosine to the viewing direction of a side: there only a cavity shows a low surface
+_RIM = 0.15  # of the width: the outer part of a footprint
+_CAVITY_DEPTH = 0.012  # metres, and
+_CAVITY_SHARE = 0.2  # of the height below the top, from which a surface lies in a cavity
+_CAVITY_POINTS = 0.06  # share of an object's points that must lie there
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """An object's measured extent over its surface; metres.
+
+    Attributes:
+        footprint: its rectangle in the level plane of ``surface``.
+        surface: what heights are measured from.
+        top, bottom: heights above ``surface``.
+        bottom_seen: the bottom is where the object meets what carries it; else its lower part is hidden.
+        hollow: a cavity was seen inside it.
+        closed: a level top was seen across it.
+        noise: depth noise at the object, one standard deviation.
+        pitch: metres between neighbouring depth pixels on it.
+        top_sigma, bottom_sigma: one standard deviation of the heights.
+        occlusion: how much of its outline is cut.
+        unfilled: metres by which its pixels fail to fill the 2D box drawn for it: others' pixels, or parts missed.
+        hidden: metres of its height whose sides were not seen: they may lean or be wider.
+    """
+
+    footprint: Footprint
+    surface: Surface
+    top: float
+    bottom: float
+    bottom_seen: bool
+    hollow: bool
+    closed: bool
+    noise: float
+    pitch: float
+    top_sigma: float
+    bottom_sigma: float
+    occlusion: Occlusion
+    hidden: float = 0.0
+    unfilled: float = 0.0
+
+    @property
+    def height(self) -> float:
+        """Vertical extent in metres."""
+        return max(self.top - self.bottom, 1e-3)
+
+    @property
+    def height_sigma(self) -> float:
+        """One standard deviation of :attr:`height` in metres."""
+        return float(np.hypot(self.top_sigma, self.bottom_sigma)) + _UNFILLED * self.unfilled
+
+    def obb(self) -> OrientedBox:
+        """The box in the optical frame: length, width, height; z axis along the surface's normal."""
+        basis = self.surface.basis
+        center = np.array([*self.footprint.center, (self.top + self.bottom) / 2.0 - self.surface.offset])
+        size = np.array([self.footprint.length, self.footprint.width, self.height])
+        return OrientedBox(basis.T @ center, _box_axes(self.footprint.axis, basis), size)
+
+    def center_sigma(self) -> Vec3:
+        """One standard deviation of the box centre along the optical axes, (3,) metres."""
+        lateral, along = self._spread()
+        basis = self.surface.basis
+        level = np.array([lateral, along, self.height_sigma / 2.0 + self.surface.sigma])
+        return np.asarray(np.sqrt(np.square(level) @ np.square(basis)))
+
+    def size_sigma(self) -> Vec3:
+        """One standard deviation of length, width and height, (3,) metres."""
+        lateral, along = self._spread()
+        across = np.abs(self.footprint.axis)  # how much of the length lies across the view and along it
+        length = float(np.hypot(across[0] * lateral, across[1] * along)) * _SIDE_SPREAD
+        width = float(np.hypot(across[1] * lateral, across[0] * along)) * _SIDE_SPREAD
+        length += 0.01 * self.footprint.length
+        return np.array([length, width, self.height_sigma])
+
+    def _spread(self) -> tuple[float, float]:
+        """One standard deviation of the footprint's middle across the view and along it, metres."""
+        lateral = float(np.hypot(0.5 * self.pitch, 0.25 * self.noise)) + 0.005 * self.footprint.width
+        along = float(np.hypot(0.5 * self.pitch, 0.4 * self.noise)) + 0.022 * self.footprint.width
+        if not self.footprint.round:  # what is hidden may reach as far again as what is cut
+            across, along_cut = self.occlusion.across, max(self.occlusion.along, 0.5 * self.occlusion.across)
+            lateral += across * (_HIDDEN_REACH * self.footprint.length + _HIDDEN_LEAST)
+            along += along_cut * (_HIDDEN_REACH * self.footprint.width + _HIDDEN_LEAST)
+        lean = _LEAN * self.hidden + _UNFILLED * self.unfilled
+        return lateral + lean, along + lean
+
+
+def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise: float, pitch: float) -> Lifted:
+    """Measure an object's extent from its visible points.
+
+    Args:
+        points: (N, 3) optical frame, N >= MIN_POINTS.
+        surface: what it stands on.
+        rim: its top and foot.
+        occlusion: how much of its outline is cut.
+        noise: metres, depth noise at the object (one standard deviation).
+        pitch: metres between neighbouring depth pixels on the object.
+    """
+    if len(points) > _SAMPLE:
+        points = points[np.linspace(0, len(points) - 1, _SAMPLE).astype(np.int64)]
+    level = np.asarray(points, dtype=np.float64) @ surface.basis.T
+    height = level[:, 2] + surface.offset
+    footprint = fit_footprint(level[:, :2], pitch, noise)
+    low = quantile(height, 0.01)
+    stands = surface.is_support and low < _STANDS + 2.0 * noise
+    bottom = rim.foot if stands else low
+    vertical = 0.4 * noise
+    return Lifted(
+        footprint=footprint,
+        surface=surface,
+        top=max(rim.top, bottom + 1e-3),
+        bottom=bottom,
+        bottom_seen=stands,
+        hollow=rim.hollow,
+        closed=_is_closed(level[:, :2], height, footprint, rim.top),
+        noise=noise,
+        pitch=pitch,
+        top_sigma=float(np.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0)),
+        bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
+        occlusion=occlusion,
+    )
+
+
+def _is_closed(level: NDArray[np.float64], height: NDArray[np.float64], footprint: Footprint, top: float) -> bool:
+    """Whether surface at the height of the top shows deep within the footprint."""
+    offset = level - footprint.center
+    across = np.array([-footprint.axis[1], footprint.axis[0]])
+    slack = np.minimum(
+        footprint.length / 2.0 - np.abs(offset @ footprint.axis), footprint.width / 2.0 - np.abs(offset @ across)
+    )
+    on_top = (slack > _DEEP * footprint.width) & (height > top - max(_TOP_BAND, 0.1 * top))
+    return bool(on_top.mean() > _TOP_SHARE)
+
+
+def _box_axes(axis: NDArray[np.float64], basis: Mat3) -> Mat3:
+    """Return (3, 3) columns length, width, up in the optical frame from the length axis (2,) in the level plane."""
+    length = basis.T @ np.array([axis[0], axis[1], 0.0])
+    up = basis[2]
+    left, _, right = np.linalg.svd(np.column_stack([length, np.cross(up, length), up]))
+    return np.asarray(left @ right)

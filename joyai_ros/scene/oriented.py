@@ -1,0 +1,75 @@
+"""A coarse oriented cloud of the frame: what planes and gravity are found from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import DepthImage, Mask
+from joyai_ros.geometry.cameras import Camera
+
+_LEAST_GRID = 5  # samples either way that a normal needs
+STRIDE = 4  # pixels between samples; the window behind a normal spans 5 samples
+
+
+@dataclass(frozen=True)
+class OrientedCloud:
+    """Points with normals on a coarse pixel grid.
+
+    Attributes:
+        points: (h, w, 3) float32 metres, optical frame; zeros where invalid.
+        normals: (h, w, 3) float32 unit, turned towards the camera; zeros where invalid.
+        valid: (h, w) bool, both are there.
+        stride: pixels of the depth image between samples.
+        area: (h, w) float32 surface area in square metres that each sample stands for, 0 where invalid.
+    """
+
+    points: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    valid: Mask
+    stride: int
+    area: NDArray[np.float32]
+
+
+def oriented_cloud(depth: DepthImage, camera: Camera, stride: int = STRIDE) -> OrientedCloud:
+    """Sample the depth image (H, W) every ``stride`` pixels and estimate normals.
+
+    Depth is averaged over each ``stride`` x ``stride`` cell where the cell holds one surface; normals are the cross
+    product of central differences two samples wide, refused where the neighbours lie on another surface.
+    """
+    rows, columns = depth.shape[0] // stride, depth.shape[1] // stride
+    if rows < _LEAST_GRID or columns < _LEAST_GRID:  # too small an image for any surface
+        nothing = np.zeros((rows, columns, 3), dtype=np.float32)
+        return OrientedCloud(nothing, nothing, np.zeros((rows, columns), dtype=bool), stride, nothing[..., 0])
+    cells = depth[: rows * stride, : columns * stride]
+    count = cv2.resize((cells > 0).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA) / np.maximum(count, 1e-6)
+    centre = cells[stride // 2 :: stride, stride // 2 :: stride]
+    solid = (count > 0.7) & (np.abs(mean - centre) < 0.02 * mean)
+    z = np.where(solid, mean, 0).astype(np.float32)
+    coarse = camera.cropped(0, 0, columns * stride, rows * stride).resized(columns, rows)
+    points = coarse.cloud(z)
+    normals = np.zeros_like(points)
+    valid = np.zeros(z.shape, dtype=bool)
+    area = np.zeros(z.shape, dtype=np.float32)
+    right, left = points[2:-2, 4:], points[2:-2, :-4]
+    down, up = points[4:, 2:-2], points[:-4, 2:-2]
+    across, along = right - left, down - up
+    normal = np.cross(along, across)
+    length = np.sqrt(np.einsum("ijk,ijk->ij", normal, normal))
+    z_in = z[2:-2, 2:-2]
+    middle = points[2:-2, 2:-2]
+    curl = np.abs(right[..., 2] + left[..., 2] - 2 * z_in) + np.abs(down[..., 2] + up[..., 2] - 2 * z_in)
+    all_there = (right[..., 2] > 0) & (left[..., 2] > 0) & (down[..., 2] > 0) & (up[..., 2] > 0) & (z_in > 0)
+    inner = all_there & (curl < 0.02 * z_in) & (length > 1e-9)
+    normal /= np.maximum(length, 1e-9)[..., None]
+    normal *= -np.sign(np.einsum("ijk,ijk->ij", normal, middle))[..., None]
+    normals[2:-2, 2:-2] = np.where(inner[..., None], normal, 0)
+    valid[2:-2, 2:-2] = inner
+    # A pixel cell of solid angle 1/(fx fy) covers z^2 / (fx fy cos) of a surface whose normal makes that angle to the ray.
+    facing = np.abs(np.einsum("ijk,ijk->ij", normals, coarse.rays()))
+    area[valid] = (z**2 / (coarse.fx * coarse.fy))[valid] / np.maximum(facing[valid], 0.1)
+    return OrientedCloud(points, normals, valid, stride, area)

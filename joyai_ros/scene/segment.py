@@ -1,0 +1,220 @@
+"""Clusters: connected pieces of surface that are not a support plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import DepthImage, Mask, Vec3
+from joyai_ros.geometry.cameras import Camera
+from joyai_ros.geometry.order import median
+from joyai_ros.scene.config import SegmentationConfig
+from joyai_ros.scene.types import SupportPlane
+
+_BELOW = 0.02  # metres: deeper than this under every plane is not standing on any of them
+_SLOPE_WINDOW = 7  # pixels over which the slope of a surface is averaged
+_SLOPE_SHARE = 0.5  # times the mean slope that a pair on one surface may differ
+_OUTLINE_GROWTH = 14  # pixels by which a plane's outline is grown: its samples end that far from the image border
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Connected surface pieces of one depth image.
+
+    Attributes:
+        labels: (H, W) int32, 0 for background, 1..count for the pieces, largest pixel count not first.
+        foreground: (H, W) bool, measured and not on a support plane.
+        stats: (count + 1, 5) int32 rows of left, top, width, height, pixels before the pixels at edges were given back;
+            zeros for the background (row 0) and for numbers that no piece has.
+    """
+
+    labels: NDArray[np.int32]
+    foreground: Mask
+    stats: NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        """How many pieces there are."""
+        return len(self.stats) - 1
+
+
+def plane_heights(depth: DepthImage, camera: Camera, normal: Vec3, offset: float) -> NDArray[np.float32]:
+    """Return (H, W) float32 heights in metres of the surface above the plane ``normal @ p + offset = 0``.
+
+    Pixels without depth read ``offset``; mask them with the depth image.
+    """
+    across = (normal[0] / camera.fx) * (np.arange(camera.width) - camera.cx)
+    down = (normal[1] / camera.fy) * (np.arange(camera.height) - camera.cy) + normal[2]
+    slope = np.add.outer(down.astype(np.float32), across.astype(np.float32))
+    slope *= depth
+    slope += np.float32(offset)
+    return slope
+
+
+def find_clusters(
+    depth: DepthImage,
+    camera: Camera,
+    planes: list[SupportPlane],
+    sigma_z: NDArray[np.float32],
+    config: SegmentationConfig,
+) -> Clusters:
+    """Remove the support planes and split what is left at depth edges.
+
+    Args:
+        depth: (H, W) float32 metres, 0 where there is none.
+        camera: its camera.
+        planes: the support planes; what lies on one, within its outline, is background, and so is what lies under all.
+        sigma_z: (H, W) float32 metres, depth noise.
+        config: thresholds.
+    """
+    foreground = (depth > 0) & (depth < config.max_distance)
+    if planes:
+        foreground &= _above_planes(depth, camera, planes, sigma_z, config)
+    labels = np.zeros(depth.shape, dtype=np.int32)
+    rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
+    if len(rows) == 0:
+        return Clusters(labels, foreground, np.zeros((1, 5), dtype=np.int32))
+    top, left = int(rows[0]), int(columns[0])
+    part = np.s_[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+    labels[part], stats = _pieces(foreground[part], depth[part], camera.fx, sigma_z[part], config)
+    stats[stats[:, 4] > 0, :2] += (left, top)
+    return Clusters(labels, foreground, stats)
+
+
+def _pieces(
+    foreground: Mask, depth: DepthImage, focal: float, sigma_z: NDArray[np.float32], config: SegmentationConfig
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Split the foreground of a part of the image; return labels and statistics as in :class:`Clusters`."""
+    step = edge_step(sigma_z, config)
+    solid = foreground & ~_edges(depth, step)
+    span = _cut_creases(solid, depth, focal, sigma_z, config)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(solid.astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    small = stats[:, cv2.CC_STAT_AREA] < config.min_pixels // 3
+    labels[small[labels]] = 0
+    stats[small] = 0
+    stats[0] = 0
+    _grow(labels, foreground & (labels == 0), depth, step, span)
+    return labels, stats
+
+
+def edge_step(sigma_z: NDArray[np.float32], config: SegmentationConfig) -> NDArray[np.float32]:
+    """Return (H, W) float32 metres: neighbouring pixels further apart in depth lie on different surfaces."""
+    return np.maximum(np.float32(config.edge_step), np.float32(config.edge_noise_factor) * sigma_z)
+
+
+def _above_planes(
+    depth: DepthImage,
+    camera: Camera,
+    planes: list[SupportPlane],
+    sigma_z: NDArray[np.float32],
+    config: SegmentationConfig,
+) -> Mask:
+    tolerance = np.maximum(np.float32(config.plane_tolerance), np.float32(config.plane_noise_factor) * sigma_z)
+    on_plane = np.zeros(depth.shape, dtype=bool)
+    over_any = np.zeros(depth.shape, dtype=bool)
+    for plane in planes:
+        height = plane_heights(depth, camera, plane.normal, plane.offset)
+        over_any |= height > -_BELOW
+        on_plane |= (np.abs(height) < tolerance) & outline_mask(plane, camera)
+    return over_any & ~on_plane
+
+
+def outline_mask(plane: SupportPlane, camera: Camera) -> Mask:
+    """The pixels inside the plane's visible outline, grown by a few pixels."""
+    in_front = plane.polygon[plane.polygon[:, 2] > 0.05]
+    canvas = np.zeros(camera.shape, dtype=np.uint8)
+    if len(in_front) >= 3:
+        pixels = np.clip(np.rint(camera.project(in_front)), -16000, 16000).astype(np.int32)
+        cv2.fillConvexPoly(canvas, cv2.convexHull(pixels), 1)
+        cv2.polylines(canvas, [cv2.convexHull(pixels)], True, 1, 2 * _OUTLINE_GROWTH)
+    return canvas.astype(bool)
+
+
+def _edges(depth: DepthImage, step: NDArray[np.float32]) -> Mask:
+    """Mark one pixel of every neighbouring pair that lies on two surfaces: enough to cut 4-connectivity.
+
+    A pair is apart where its difference exceeds ``step`` beyond what the slope around it explains: a surface seen at a
+    grazing angle changes by centimetres from pixel to pixel and is still one surface.
+    """
+    edges = np.zeros(depth.shape, dtype=bool)
+    for axis, window in ((1, (_SLOPE_WINDOW, 1)), (0, (1, _SLOPE_WINDOW))):
+        near, far = (depth[:, :-1], depth[:, 1:]) if axis == 1 else (depth[:-1], depth[1:])
+        if near.size == 0:
+            continue
+        change = far - near
+        change *= (near > 0) & (far > 0)
+        slope = np.abs(cv2.blur(change, window))
+        apart = np.abs(change) > step[: change.shape[0], : change.shape[1]] + np.float32(_SLOPE_SHARE) * slope
+        edges[: change.shape[0], : change.shape[1]] |= apart
+    return edges
+
+
+def _cut_creases(
+    solid: Mask, depth: DepthImage, focal: float, sigma_z: NDArray[np.float32], config: SegmentationConfig
+) -> int:
+    """Clear, in place, the pixels of ``solid`` in sharp concave creases, and return the crease window in pixels.
+
+    Where one object touches another the surface folds inwards. Inverse depth is linear over a plane in the image, so
+    its second difference over a window vanishes on planes at any slant, and is positive in a concave fold. Every second
+    pixel tells: the window is wider than that.
+    """
+    sample = solid[::4, ::4]
+    if not sample.any():
+        return 2
+    near = median(depth[::4, ::4][sample])
+    span = int(np.clip(round(config.crease_span * focal / near / 2.0), 2, 8))
+    z = cv2.blur(depth, (3, 3))[::2, ::2]
+    seen = cv2.blur((depth > 0).astype(np.float32), (3, 3))[::2, ::2]
+    z = np.divide(z, seen, out=np.zeros_like(z), where=seen > 0.3)
+    inverse = np.divide(np.float32(1.0), z, out=np.zeros_like(z), where=z > 0)
+    per_metre = np.square(inverse)
+    threshold = np.maximum(np.float32(config.crease_depth), np.float32(config.crease_noise_factor) * sigma_z[::2, ::2])
+    # The limit that keeps a depth step from reading as a fold, in inverse depth like the fold itself.
+    limit, threshold = np.float32(3.0 * config.crease_span) * per_metre, threshold * per_metre
+    folds = np.zeros(z.shape, dtype=np.uint8)
+    for axis in (0, 1):
+        middle, before, after = (_window(inverse, axis, span, k) for k in (1, 0, 2))
+        first, second = before - middle, after - middle
+        most = _window(limit, axis, span, 1)
+        folded = (before > 0) & (after > 0) & (np.abs(first) < most) & (np.abs(second) < most)
+        folded &= (first + second) * 0.5 > _window(threshold, axis, span, 1)
+        _window(folds, axis, span, 1)[folded] = 1
+    whole = cv2.resize(folds, (solid.shape[1], solid.shape[0]), interpolation=cv2.INTER_NEAREST)
+    # Noise leaves gaps of a pixel or two in the line where two objects meet.
+    solid[cv2.dilate(whole, np.ones((3, 3), dtype=np.uint8)) > 0] = False
+    return 2 * span
+
+
+def _window(image: NDArray[Any], axis: int, span: int, part: int) -> NDArray[Any]:
+    """A view of the image shifted by 0, 1 or 2 spans along an axis, so that three of them line up."""
+    length = image.shape[axis] - 2 * span
+    cut = slice(part * span, part * span + max(length, 0))
+    return image[cut] if axis == 0 else image[:, cut]
+
+
+def _grow(labels: NDArray[np.int32], missing: Mask, depth: DepthImage, step: NDArray[np.float32], reach: int) -> None:
+    """Give unlabelled pixels back to the neighbour piece whose surface they continue, in place, ``reach`` pixels deep."""
+    height, width = labels.shape
+    flat_labels, flat_depth, flat_step = labels.reshape(-1), depth.reshape(-1), step.reshape(-1)
+    pixels = np.flatnonzero(missing.reshape(-1))
+    for _ in range(reach):
+        best = np.full(len(pixels), np.inf, dtype=np.float32)
+        label = np.zeros(len(pixels), dtype=np.int32)
+        rows, columns = np.divmod(pixels, width)
+        for shift, inside in (
+            (1, columns < width - 1),
+            (-1, columns > 0),
+            (width, rows < height - 1),
+            (-width, rows > 0),
+        ):
+            neighbour = np.where(inside, pixels + shift, pixels)
+            gap = np.abs(flat_depth[neighbour] - flat_depth[pixels])
+            better = (flat_labels[neighbour] > 0) & (gap < best) & (gap < flat_step[pixels])
+            best[better] = gap[better]
+            label[better] = flat_labels[neighbour[better]]
+        flat_labels[pixels] = label
+        pixels = pixels[label == 0]

@@ -1,0 +1,181 @@
+"""Where hidden lower parts end: things stand on something.
+
+A single view often hides the foot of an object. Its bottom then is the top of the object under it, the floor of the
+container it is in, or the support plane, whichever the visible geometry allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.order import median
+from joyai_ros.scene.footprint import Footprint
+from joyai_ros.scene.frame import FrameGeometry
+from joyai_ros.scene.lift import Lifted
+
+_CONTACT = 0.03  # metres between an object's lowest visible point and the top that carries it
+_NARROW = 0.7  # of a carrier's width up to which something may stand in it
+_OPEN_DOUBT = 0.3  # of a carrier's height: sigma of what stands on or in it where its top was not seen
+_RIM_BEFORE = 0.5  # share of an object's lower outline cut by something nearer
+_UNSURE = 0.1  # sigma of a bottom that was concluded, per metre of hidden height
+_BELOW_SHARE = 0.5  # of the pixels under an object's lower outline that must show what carries it
+_SUNK = 0.02  # metres
+_HIDDEN_TOP = 0.25  # metres of an object's upper end that one standing on it may hide
+_HIDDEN_RIM = 0.015  # metres that the bottom may lie below the lowest point seen
+_FLOOR = 0.005  # metres, thickness of a container's floor
+_BELOW = (3, 10)  # pixels under an object's lower rim where what carries it would be seen
+_SAME_DEPTH = 0.03  # metres: what is nearer than this hides the foot, what is not carries it
+_OFF_PLANE = 0.015  # metres above the plane from which it is something else
+
+
+def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeometry) -> list[Lifted]:
+    """Return the objects with hidden bottoms put where they stand.
+
+    Args:
+        items: measured extents.
+        pixels: (N,) flat pixel indices of each.
+        frame: the frame they were measured in.
+    """
+    settled = list(items)
+    for i in (int(k) for k in np.argsort([item.bottom for item in items])):
+        item = settled[i]
+        if item.bottom_seen or not item.surface.is_support:
+            continue
+        carrier = _carrier(i, settled)
+        if carrier is None and item.occlusion.lower < _RIM_BEFORE:
+            below = _owner_below(i, pixels, frame)
+            if below is not None and _over_each_other(item, settled[below]):
+                # It stands on that object, whose own top it hides: what is seen of its foot is its foot.
+                settled[i] = replace(item, bottom_seen=True)
+                settled[below] = _topped(settled[below], item.bottom, item.noise)
+                continue
+        hidden = _hidden_carrier(i, settled) if carrier is None else None
+        if carrier is not None:
+            around = settled[carrier]
+            sunk = item.bottom < around.top - _SUNK or item.occlusion.lower > _RIM_BEFORE
+            if around.hollow or (sunk and _fits_into(item, around)):
+                # Nearer than the object right under it is the rim of what it stands in.
+                settled[carrier] = around = replace(around, hollow=True)
+            floor = around.bottom + _FLOOR if around.hollow else around.top
+            certain = around.hollow or around.closed or not _fits_into(item, around)
+            doubt = 0.0 if certain else _OPEN_DOUBT * around.height
+            settled[i] = _put(item, min(floor, item.bottom + item.noise), around.top_sigma + doubt)
+        elif hidden is not None:
+            gap = max(item.bottom - settled[hidden].top, 0.0)
+            between, sigma = item.bottom - min(gap / 2.0, _HIDDEN_RIM), min(gap, 2.0 * _HIDDEN_RIM) / 3.0 + item.noise
+            settled[i] = _put(item, between, sigma)
+            settled[hidden] = replace(settled[hidden], top=between, top_sigma=float(sigma))
+        elif not _on_something(item, pixels[i], frame):
+            # Nothing to be seen under it that could carry it: what hides its foot hides the plane's edge of it too.
+            settled[i] = _put(item, 0.0, item.surface.sigma)
+        else:
+            # On something that nobody pointed at; or in it, as far as its lower outline is cut.
+            cut = item.occlusion.lower * item.bottom
+            settled[i] = replace(item, bottom_sigma=item.bottom_sigma + _OPEN_DOUBT * cut, hidden=0.5 * cut)
+    return settled
+
+
+def _topped(item: Lifted, top: float, noise: float) -> Lifted:
+    """Return an object with its hidden top put where something stands on it, unless that is nowhere near."""
+    return replace(item, top=top, top_sigma=item.top_sigma + noise) if 0.0 < top - item.top < _HIDDEN_TOP else item
+
+
+def _over_each_other(upper: Lifted, lower: Lifted) -> bool:
+    return _covers(lower.footprint, upper.footprint.center) or _covers(upper.footprint, lower.footprint.center)
+
+
+def _owner_below(index: int, pixels: list[NDArray[np.int64]], frame: FrameGeometry) -> int | None:
+    """Return which other object shows directly under most of this one's lower outline, or None."""
+    under = _under_rim(pixels[index], frame)
+    if len(under) == 0:
+        return None
+    best, share = None, 0.0
+    for k, other in enumerate(pixels):
+        if k != index:
+            seen = float(np.isin(under, other).mean())
+            if seen > share:
+                best, share = k, seen
+    return best if share > _BELOW_SHARE else None
+
+
+def _put(item: Lifted, bottom: float, sigma: float) -> Lifted:
+    hidden = max(item.bottom - bottom, 0.0)
+    return replace(
+        item,
+        bottom=bottom,
+        bottom_seen=True,
+        bottom_sigma=sigma + _UNSURE * hidden,
+        hidden=hidden,
+        top=max(item.top, bottom + 1e-3),
+    )
+
+
+def _carrier(index: int, items: list[Lifted]) -> int | None:
+    """Return which object is under or around this one, or None."""
+    item = items[index]
+    best: int | None = None
+    for k, other in enumerate(items):
+        if k == index or other.surface is not item.surface or not _covers(other.footprint, item.footprint.center):
+            continue
+        # What is seen well below the top of another object, over its footprint, can only be in it.
+        open_above = other.hollow or item.bottom < other.top - _SUNK
+        within = open_above and _fits_into(item, other) and other.bottom < item.bottom < other.top + _CONTACT
+        on_top = abs(item.bottom - other.top) < _CONTACT and item.top > other.top
+        if (within or on_top) and (best is None or other.top > items[best].top):
+            best = k
+    return best
+
+
+def _fits_into(item: Lifted, carrier: Lifted) -> bool:
+    return item.footprint.width < _NARROW * carrier.footprint.width
+
+
+def _hidden_carrier(index: int, items: list[Lifted]) -> int | None:
+    """Return which object stands under this one's middle with its top out of sight, or None."""
+    item = items[index]
+    best: int | None = None
+    for k, other in enumerate(items):
+        below = k != index and other.surface is item.surface and other.top < item.bottom + _CONTACT
+        if below and item.bottom - other.top < _HIDDEN_TOP and _covers(item.footprint, other.footprint.center):
+            best = k if best is None or other.top > items[best].top else best
+    return best
+
+
+def _covers(footprint: Footprint, point: NDArray[np.float64]) -> bool:
+    """Whether a level point lies over a footprint, an eighth of its width beside it included."""
+    offset = point - footprint.center
+    across = np.array([-footprint.axis[1], footprint.axis[0]])
+    margin = footprint.width / 8.0
+    return bool(
+        abs(offset @ footprint.axis) < footprint.length / 2.0 + margin
+        and abs(offset @ across) < footprint.width / 2.0 + margin
+    )
+
+
+def _under_rim(pixels: NDArray[np.int64], frame: FrameGeometry) -> NDArray[np.int64]:
+    """Return flat indices of the pixels a little under an object's lower outline, its lower half of columns."""
+    height, width = frame.depth.shape
+    rows, columns = np.divmod(pixels, width)
+    last = np.full(width, -1, dtype=np.int64)
+    np.maximum.at(last, columns, rows)
+    rim_columns = np.flatnonzero(last >= median(last[last >= 0]))
+    under_rows = (last[rim_columns][:, None] + np.arange(*_BELOW)).ravel()
+    under = under_rows * width + np.repeat(rim_columns, _BELOW[1] - _BELOW[0])
+    return under[under_rows < height]
+
+
+def _on_something(item: Lifted, pixels: NDArray[np.int64], frame: FrameGeometry) -> bool:
+    """Whether a surface that is neither the plane nor an occluder shows directly under the object's lower rim."""
+    z = frame.depth.reshape(-1)
+    under = _under_rim(pixels, frame)
+    under = under[z[under] > 0]
+    if len(under) < 10:
+        return False
+    points = frame.points(under)
+    lifted = points @ item.surface.normal + item.surface.offset > _OFF_PLANE
+    lowest = np.sort(pixels)[-max(len(pixels) // 10, 1) :]
+    z_rim = median(z[lowest])
+    return bool((lifted & (points[:, 2] > z_rim - _SAME_DEPTH)).mean() > 0.5)
