@@ -1,0 +1,1 @@
+"""One suite of assertions on topics alone, and an adapter per simulator."""

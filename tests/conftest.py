@@ -1,0 +1,33 @@
+"""What every test stands on: one core, seeds, drawing without a screen, and the real data where it lies."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MUJOCO_GL", "egl")
+
+import cv2
+import pytest
+from hypothesis import settings
+
+cv2.setNumThreads(1)
+settings.register_profile("joyai", derandomize=True, deadline=None, database=None)
+settings.load_profile("joyai")
+
+DATA = Path(os.environ.get("JOYAI_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real recordings; tests that need it skip where it is absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"no real recordings in {DATA}; name their folder with JOYAI_DATA")
+    return DATA
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say once for each reason how many tests were skipped for it."""
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} skipped: {reason}")

@@ -1,0 +1,43 @@
+"""Nodes on a real rclpy, in this process and a domain of their own; everything here skips where there is no ROS 2."""
+
+import contextlib
+import itertools
+import os
+
+import pytest
+
+INSTALL = os.environ.get("JOYAI_ROS_INSTALL")
+if INSTALL is None:
+    # These cannot even be imported without ROS; test_colcon.py says once why they are missing.
+    collect_ignore_glob = [f"test_{name}*.py" for name in "abdefghijklmnopqrstuvwxyz"]
+
+SEED = 3  # of the scene that the frames show: seven objects on a table
+
+
+@pytest.fixture(scope="session")
+def frames():
+    """Three frames of a simulated robot, a few degrees apart: with noise, boxes, camera poses."""
+    from joyai_ros.sim.frames import SimSettings, simulate
+
+    return list(itertools.islice(simulate(SEED, 40, SimSettings(whole="none")), 3))
+
+
+@pytest.fixture
+def ros():
+    """A domain with an executor that spins in a thread; nodes made with its context are its own."""
+    from tests.ros.harness import Ros
+
+    with contextlib.ExitStack() as stack:
+        from domain_coordinator import domain_id
+
+        ros = Ros(stack.enter_context(domain_id()))
+        stack.callback(ros.close)
+        yield ros
+
+
+@pytest.fixture
+def robot(ros, frames):
+    """A robot in that domain that publishes the simulated frames when told to."""
+    from tests.ros.harness import Robot
+
+    return Robot(ros, frames)

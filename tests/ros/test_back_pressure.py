@@ -1,0 +1,82 @@
+"""Newest frame wins: whatever the engine costs, what is served is new, and what is not served is counted."""
+
+import itertools
+import threading
+import time
+from typing import ClassVar
+
+from diagnostic_msgs.msg import DiagnosticArray
+
+from joyai_ros.messages.headers import stamp_ns
+from joyai_ros.msg import Scene
+from joyai_ros.nodes.scene_node import SceneNode
+from joyai_ros.scene.engine import SceneEngine
+from tests.ros.harness import status_of, wait_for
+
+
+class Gate(SceneEngine):
+    """Works on a frame only when it is let."""
+
+    opened = threading.Semaphore(0)
+    entered: ClassVar[list[int]] = []
+
+    def process(self, observation):
+        Gate.entered.append(observation.stamp)
+        assert Gate.opened.acquire(timeout=60)
+        return super().process(observation)
+
+
+def test_the_newest_frame_is_served_and_drops_are_counted(ros, robot):
+    Gate.entered.clear()
+    scenes = ros.listen(Scene, "joyai/scene")
+    diagnostics = ros.listen(DiagnosticArray, "/diagnostics")
+    node = ros.launch(SceneNode, make_engine=Gate)
+    try:
+        robot.show_until(lambda: Gate.entered, "the first frame to be taken")
+        shown = [robot.show() for _ in range(20)]
+        wait_for(lambda: node.tally.age("color", node.now()) is not None, "frames")
+        wait_for(lambda: node.tally.counts().get("dropped.busy", 0) >= 10, "drops")
+        received = node.tally.counts()["received.color"]
+        time.sleep(0.3)  # whatever is still on its way
+        while (now := node.tally.counts()["received.color"]) != received:
+            received = now
+            time.sleep(0.3)
+        Gate.opened.release()
+        wait_for(lambda: len(Gate.entered) == 2, "the second frame to be taken")
+        assert Gate.entered[1] == shown[-1]  # not the next in line: the newest
+        Gate.opened.release()
+        wait_for(lambda: len(scenes) == 2, "both scenes")
+        assert [stamp_ns(s) for s in scenes] == Gate.entered
+        counts = node.tally.counts()
+        left_out = sum(n for name, n in counts.items() if name.startswith("dropped."))
+        assert counts["received.color"] == counts["published"] + left_out  # every frame is accounted for
+        _, values = wait_for(
+            lambda: (s := status_of(diagnostics, "joyai_scene: work")) and int(s[1]["published"]) == 2 and s,
+            "the report",
+        )
+        assert int(values["dropped busy"]) == counts["dropped.busy"]
+    finally:
+        for _ in range(100):
+            Gate.opened.release()
+
+
+def test_a_rate_limit_goes_by_stamps(ros, robot):
+    scenes = ros.listen(Scene, "joyai/scene")
+    node = ros.launch(SceneNode, parameters={"scene_rate": 2.0})  # the robot's stamps are 0.1 s apart
+    robot.show_until(lambda: len(scenes) >= 6, "six scenes")
+    stamps = [stamp_ns(s) / 1e9 for s in scenes]
+    assert all(b - a >= 0.39 for a, b in itertools.pairwise(stamps))
+    assert node.tally.counts()["skipped.rate_limit"] >= 16
+
+
+def test_services_answer_while_a_frame_is_in_work(ros, robot):
+    from joyai_ros.srv import GetScene
+
+    Gate.entered.clear()
+    ros.launch(SceneNode, make_engine=Gate)
+    try:
+        robot.show_until(lambda: Gate.entered, "a frame to be taken")
+        assert ros.call(GetScene, "joyai/get_scene").error_code == GetScene.Request.NO_SCENE_YET
+    finally:
+        for _ in range(100):
+            Gate.opened.release()
