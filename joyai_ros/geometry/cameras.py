@@ -32,6 +32,10 @@ _COEFFICIENTS = {
 }
 
 
+_LEAST_FOCAL = 1e-4  # pixels; no lens is near these limits, and between them float32 neither over- nor underflows
+_MOST_PIXELS = 1e7
+
+
 @dataclass(frozen=True)
 class Camera:
     """A camera with pinhole intrinsics and an optional lens distortion.
@@ -43,8 +47,9 @@ class Camera:
         coefficients: its coefficients in OpenCV's order (k1, k2, p1, p2, k3, ... or k1..k4 for equidistant).
 
     Raises:
-        CameraError: on construction, for a size below one pixel, non-finite or non-positive focal lengths, a non-finite
-            principal point, or a number of coefficients that the model does not have.
+        CameraError: on construction, for a size below one pixel, focal lengths outside 0.0001 to ten million pixels, a
+            principal point farther off than that, a value that is not finite, or a number of coefficients that the
+            model does not have.
     """
 
     width: int
@@ -62,10 +67,12 @@ class Camera:
                 f"camera size {self.width}x{self.height} is not an image; give width and height in pixels"
             )
         values = (self.fx, self.fy, self.cx, self.cy, *self.coefficients)
-        if not all(np.isfinite(values)) or self.fx <= 0 or self.fy <= 0:
+        plausible = min(self.fx, self.fy) >= _LEAST_FOCAL and max(map(abs, values[:4])) <= _MOST_PIXELS
+        if not all(np.isfinite(values)) or not plausible:
             raise CameraError(
                 f"camera intrinsics fx={self.fx} fy={self.fy} cx={self.cx} cy={self.cy} are not a camera: "
-                "focal lengths must be positive and all values finite; is the driver calibrated?"
+                f"focal lengths must be positive and all values finite, in pixels and at most {_MOST_PIXELS:g}; is the "
+                "driver calibrated?"
             )
         if len(self.coefficients) not in _COEFFICIENTS[self.distortion]:
             raise CameraError(

@@ -52,20 +52,28 @@ class _Buffer(tf2_ros.Buffer):  # type: ignore[misc]  # tf2_ros has no types
         self.generation = 0
 
     def set_transform(self, transform: TransformStamped, authority: str) -> None:
-        super().set_transform(transform, authority)
-        self._notice(transform)
+        with self.changed:
+            super().set_transform(transform, authority)
+            self._notice(transform)
 
     def set_transform_static(self, transform: TransformStamped, authority: str) -> None:
-        super().set_transform_static(transform, authority)
-        self._notice(transform)
+        with self.changed:
+            super().set_transform_static(transform, authority)
+            self._notice(transform)
+
+    def clear(self) -> None:
+        """Drop what moves. Its frames count as new when they come again, or a world without them would be kept."""
+        with self.changed:
+            super().clear()
+            self.frames.clear()
+            self.generation += 1
 
     def _notice(self, transform: TransformStamped) -> None:
         edge = f"{transform.header.frame_id}>{transform.child_frame_id}"
-        with self.changed:
-            if edge not in self.frames:
-                self.frames.add(edge)
-                self.generation += 1
-            self.changed.notify_all()
+        if edge not in self.frames:
+            self.frames.add(edge)
+            self.generation += 1
+        self.changed.notify_all()
 
 
 class Transforms:
@@ -91,8 +99,6 @@ class Transforms:
     def clear(self) -> None:
         """Forget what moves, because time began anew."""
         self._buffer.clear()
-        with self._lock:
-            self._worlds.clear()
 
     def camera_pose(self, frame: str, stamp: int) -> CameraPose:
         """Return where a camera was at a stamp in nanoseconds, after waiting for it for at most the timeout."""

@@ -201,7 +201,7 @@ class _Run:
         self._own = own
         self._rejections = Rejections()
         self._frames_in = FrameReader(reader, topics, config.bag, self._rejections)
-        self._messages: Belt[_Sealed] = Belt(48, producers=2)
+        self._messages: Belt[_Sealed] = Belt(48, producers=2, keeps=True)
         self._raw: Belt[BagFrame] = Belt(3)
         self._observations: Belt[tuple[int, Observation]] = Belt(2)
         self._seen: Belt[tuple[int, Observation, Scene]] = Belt(8)  # a view takes as long as several scenes

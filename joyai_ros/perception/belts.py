@@ -20,12 +20,14 @@ class Belt(Generic[T]):
     Args:
         size: items that may wait.
         producers: how many threads put items; iteration ends when each has called :meth:`end`.
+        keeps: what waits when the row is stopped is still handed out, because it is finished work.
     """
 
-    def __init__(self, size: int, producers: int = 1) -> None:
+    def __init__(self, size: int, producers: int = 1, *, keeps: bool = False) -> None:
         self._items: deque[T] = deque()
         self._size = size
         self._open = producers
+        self._keeps = keeps
         self._stopped = False
         self._changed = threading.Condition()
 
@@ -49,10 +51,11 @@ class Belt(Generic[T]):
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Drop what waits and wake everybody up."""
+        """Take nothing more, drop what waits unless this belt keeps it, and wake everybody up."""
         with self._changed:
             self._stopped = True
-            self._items.clear()
+            if not self._keeps:
+                self._items.clear()
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
@@ -64,9 +67,9 @@ class Belt(Generic[T]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped or self._items or self._open <= 0)
-                if self._stopped:
-                    raise StopError
                 if not self._items:
+                    if self._stopped:
+                        raise StopError
                     return
                 item = self._items.popleft()
                 self._changed.notify_all()

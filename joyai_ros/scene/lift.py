@@ -25,18 +25,6 @@ _SAMPLE = 1500  # points that a box is measured from at most
 _DEEP = 0.22  # of the width within the footprint's sides
 _TOP_BAND = 0.006  # metres, and at least a tenth of the height, below the top that still count as top
 _TOP_SHARE = 0.06  # share of an object's points that make a level top
-_SIDE_SPREAD = 1.2  # sigma of a footprint's side in sigmas of its middle
-_HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a fully cut side may hide
-_HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing
-_UNFILLED = 0.35  # sigma per metre of a 2D box that an object's pixels leave empty
-_LEAN = 0.2  # metres that the middle may lie aside per metre of hidden height
-_SAMPLE = 1500  # points that a box is measured from at most
-_DEEP = 0.22  # of the width within the footprint, or
-_TURNED_AWAY = 0.4  # cosine to the viewing direction of a side: there only a cavity shows a low surface
-_RIM = 0.15  # of the width: the outer part of a footprint
-_CAVITY_DEPTH = 0.012  # metres, and
-_CAVITY_SHARE = 0.2  # of the height below the top, from which a surface lies in a cavity
-_CAVITY_POINTS = 0.06  # share of an object's points that must lie there
 
 
 @dataclass(frozen=True)

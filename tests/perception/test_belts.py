@@ -79,3 +79,16 @@ def test_a_row_stops_at_its_next_item():
         belt.put(1)
     with pytest.raises(StopError):
         next(iter(belt))
+
+
+def test_a_belt_that_keeps_hands_out_what_waits_before_it_stops():
+    belt = Belt(3, keeps=True)
+    belt.put(1)
+    belt.put(2)
+    belt.stop()
+    with pytest.raises(StopError):
+        belt.put(3)
+    items = iter(belt)
+    assert [next(items), next(items)] == [1, 2]
+    with pytest.raises(StopError):
+        next(items)

@@ -68,7 +68,7 @@ def test_a_corner_is_no_circle():
     """Two walls of a box at a right angle, seen from their corner."""
     random = np.random.default_rng(0)
     wall = random.uniform(0, 0.15, (1500, 1))
-    points = np.vstack([np.hstack([wall, wall]), np.hstack([-wall, wall])]) + (0.0, 0.8)
+    points = np.vstack([np.hstack([wall, wall]), np.hstack([-wall, wall])]) + np.array([0.0, 0.8])
     found = fit_footprint(points, PITCH, 0.0)
     assert not found.round
     assert found.length == pytest.approx(0.15 * math.sqrt(2), abs=0.01)
@@ -79,7 +79,7 @@ def test_stray_points_are_left_out():
     random = np.random.default_rng(0)
     points = filled(0.2, 0.1, 0.4, (0.0, 1.0), random)
     alone = fit_footprint(points, PITCH, 0.0)
-    stray = np.vstack([points, random.uniform(-1.0, 1.0, (12, 2)) + (0.0, 1.0)])
+    stray = np.vstack([points, random.uniform(-1.0, 1.0, (12, 2)) + np.array([0.0, 1.0])])
     found = fit_footprint(stray, PITCH, 0.0)
     assert found.length == pytest.approx(alone.length, abs=0.004)
     assert found.width == pytest.approx(alone.width, abs=0.004)
