@@ -7,19 +7,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
+from joyai_ros.scene.palette import color_bins, color_shares
 
-_CHROMA_BINS = 12  # of an object's colour histogram, each for the shares of red and green
-_LEAST_CHROMA, _CHROMA_SCALE = 0.08, 12 / 0.6  # the range of those shares that is told apart
-_BRIGHTNESS_BINS = 4
 _FLOOR = 1e-3  # probability of a colour that an object has not shown
-_PLACE_WEIGHT = 2.0  # of the squared distance to a box's centre, against log-likelihood of colour
+_PLACE_WEIGHT = 1.5  # of the squared distance to a box's centre, against log-likelihood of colour
 _SMOOTHING = 5  # pixels over which the evidence is averaged
 _CORE = 0.5  # a box's inner part, in which its object is most likely
 _REACH = 1.1  # of a box's half size: what lies further out is not its object
+_ENOUGH = 0.1  # share of a box's part of the piece that it alone reaches, from which its colours are learnt there only
 _ROUNDS = 2
 _SEAM = 5  # pixels, width of the seam that nobody gets
 
@@ -47,7 +45,7 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], part
     rows, columns = np.mgrid[: piece.shape[0], : piece.shape[1]]
     distance = np.stack([_distance(box, rows + part.top, columns + part.left) for box in boxes])
     reached = (distance <= _REACH) & piece
-    bins = _color_bins(color)
+    bins = color_bins(color)
     cost = np.where(reached, _PLACE_WEIGHT * np.square(distance), np.inf)
     owner = np.where(reached.any(axis=0), np.argmin(cost, axis=0), -1).astype(np.int32)
     seeds = [_seeds(index, reached, distance) for index in range(len(boxes))]
@@ -78,27 +76,15 @@ def _distance(box: Box2D, rows: NDArray[np.int64], columns: NDArray[np.int64]) -
 def _seeds(index: int, reached: NDArray[np.bool_], distance: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Pixels that are this box's almost surely: it alone reaches them, or they lie in its core and in no other's."""
     alone = reached[index] & (reached.sum(axis=0) == 1)
+    if alone.sum() > _ENOUGH * reached[index].sum():
+        return alone
     cores = (distance <= _CORE) & reached
     core = cores[index] & (cores.sum(axis=0) == 1)
     return alone | core if alone.any() or core.any() else reached[index]
 
 
-def _color_bins(color: ColorImage) -> NDArray[np.int32]:
-    """Return (h, w) int32 bin numbers of chromaticity, which shade changes little, and coarse brightness."""
-    smooth = cv2.blur(color, (3, 3)).astype(np.float32) + 4.0
-    total = smooth.sum(axis=2)
-    red = np.clip((smooth[..., 0] / total - _LEAST_CHROMA) * _CHROMA_SCALE, 0, _CHROMA_BINS - 1).astype(np.int32)
-    green = np.clip((smooth[..., 1] / total - _LEAST_CHROMA) * _CHROMA_SCALE, 0, _CHROMA_BINS - 1).astype(np.int32)
-    bright = np.clip(total * (_BRIGHTNESS_BINS / 768.0), 0, _BRIGHTNESS_BINS - 1).astype(np.int32)
-    return np.asarray((red * _CHROMA_BINS + green) * _BRIGHTNESS_BINS + bright, dtype=np.int32)
-
-
 def _color_cost(bins: NDArray[np.int32], seed: NDArray[np.bool_], piece: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (h, w) negative log-likelihood of each pixel's colour under the seed's histogram, averaged over neighbours."""
-    counts = np.bincount(bins[seed], minlength=_CHROMA_BINS**2 * _BRIGHTNESS_BINS) / max(int(seed.sum()), 1)
-    # A shaded side shows colours that the lit seed did not: neighbouring bins lend each other some of their weight.
-    cube = counts.reshape(_CHROMA_BINS, _CHROMA_BINS, _BRIGHTNESS_BINS)
-    histogram = gaussian_filter(cube, (0.8, 0.8, 1.5), mode="nearest").reshape(-1)
-    cost = -np.log(histogram + _FLOOR)[bins] * piece
+    """Return (h, w) negative log-likelihood of each pixel's colour under the seed's, averaged over neighbours."""
+    cost = -np.log(color_shares(bins, seed) + _FLOOR)[bins] * piece
     weight = cv2.blur(piece.astype(np.float64), (_SMOOTHING, _SMOOTHING))
     return np.asarray(cv2.blur(cost, (_SMOOTHING, _SMOOTHING)) / np.maximum(weight, 1e-6))

@@ -15,6 +15,7 @@ from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou, checked_box2
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.assign import assign_pixels
 from joyai_ros.scene.config import SceneConfig
+from joyai_ros.scene.contrast import tell_by_color
 from joyai_ros.scene.frame import FrameGeometry, frame_geometry
 from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
 from joyai_ros.scene.merge import merge_hanging
@@ -145,6 +146,7 @@ def _pointed_at(
         usable.append(detection)
     found = []
     assigned = assign_pixels(frame.clusters, color, frame.depth, boxes)
+    assigned = tell_by_color(color, frame.depth, boxes, assigned)
     for detection, box, pixels in zip(usable, boxes, assigned, strict=True):
         if detection.mask is not None:
             pixels = _masked(detection.mask, frame)

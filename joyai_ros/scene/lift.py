@@ -13,6 +13,7 @@ from joyai_ros.geometry.order import quantile
 from joyai_ros.scene.footprint import Footprint, fit_footprint
 from joyai_ros.scene.occlusion import Occlusion
 from joyai_ros.scene.rim import Rim, Surface
+from joyai_ros.scene.stick import Stick, fit_stick
 
 MIN_POINTS = 20
 _STANDS = 0.025  # metres: a lowest visible point this close above a surface means that the object stands on it
@@ -44,6 +45,7 @@ class Lifted:
         occlusion: how much of its outline is cut.
         unfilled: metres by which its pixels fail to fill the 2D box drawn for it: others' pixels, or parts missed.
         hidden: metres of its height whose sides were not seen: they may lean or be wider.
+        stick: its axis, where it is long and thin and does not lie.
     """
 
     footprint: Footprint
@@ -60,6 +62,7 @@ class Lifted:
     occlusion: Occlusion
     hidden: float = 0.0
     unfilled: float = 0.0
+    stick: Stick | None = None
 
     @property
     def height(self) -> float:
@@ -122,6 +125,7 @@ def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise
     level = np.asarray(points, dtype=np.float64) @ surface.basis.T
     height = level[:, 2] + surface.offset
     footprint = fit_footprint(level[:, :2], pitch, noise)
+    level[:, 2] = height
     low = quantile(height, 0.01)
     stands = surface.is_support and low < _STANDS + 2.0 * noise
     bottom = rim.foot if stands else low
@@ -139,6 +143,7 @@ def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise
         top_sigma=float(np.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0)),
         bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
         occlusion=occlusion,
+        stick=fit_stick(level),
     )
 
 

@@ -23,6 +23,7 @@ _RIM_BEFORE = 0.5  # share of an object's lower outline cut by something nearer
 _UNSURE = 0.1  # sigma of a bottom that was concluded, per metre of hidden height
 _BELOW_SHARE = 0.5  # of the pixels under an object's lower outline that must show what carries it
 _SUNK = 0.02  # metres
+_STRAIGHT = 0.5  # of a stick's hidden length: it may lean no other way than it is seen to
 _HIDDEN_TOP = 0.25  # metres of an object's upper end that one standing on it may hide
 _HIDDEN_RIM = 0.015  # metres that the bottom may lie below the lowest point seen
 _FLOOR = 0.005  # metres, thickness of a container's floor
@@ -62,7 +63,8 @@ def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeo
             floor = around.bottom + _FLOOR if around.hollow else around.top
             certain = around.hollow or around.closed or not _fits_into(item, around)
             doubt = 0.0 if certain else _OPEN_DOUBT * around.height
-            settled[i] = _put(item, min(floor, item.bottom + item.noise), around.top_sigma + doubt)
+            put = _put(item, min(floor, item.bottom + item.noise), around.top_sigma + doubt)
+            settled[i] = _extended(put, around) if around.hollow else put
         elif hidden is not None:
             gap = max(item.bottom - settled[hidden].top, 0.0)
             between, sigma = item.bottom - min(gap / 2.0, _HIDDEN_RIM), min(gap, 2.0 * _HIDDEN_RIM) / 3.0 + item.noise
@@ -111,6 +113,14 @@ def _put(item: Lifted, bottom: float, sigma: float) -> Lifted:
         hidden=hidden,
         top=max(item.top, bottom + 1e-3),
     )
+
+
+def _extended(item: Lifted, container: Lifted) -> Lifted:
+    """Return a stick that stands in a container with its footprint reaching to its lower end."""
+    if item.stick is None or item.hidden < _SUNK:
+        return item
+    footprint = item.stick.footprint(item.top, item.bottom, container.footprint)
+    return replace(item, footprint=footprint, hidden=_STRAIGHT * item.hidden)
 
 
 def _carrier(index: int, items: list[Lifted]) -> int | None:

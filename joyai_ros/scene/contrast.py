@@ -1,0 +1,162 @@
+"""Objects that depth does not tell from what they stand in or lean on are told by colour, where they have one of their own."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import ColorImage, DepthImage, Mask
+from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.geometry.order import quantile
+from joyai_ros.scene.palette import color_bins, color_shares
+
+_COVERED = 0.25  # share of a box that a larger one must cover for its object to be in, on or before that one's
+_LARGER = 1.2  # times the area of a box, from which another one is larger
+_AROUND = 0.5  # of a box's longer side: how far around it the colours of others are learnt
+_CLEAR = 0.05  # of a box's size beyond it, where its own object may still show
+_SELDOM = 0.004  # share of a colour around, below which it is the object's own
+_FRAMED = 0.6  # overlap of the box with what is found: else that is not its object
+_PART = 0.15  # of the largest patch of that colour, from which another patch is a part of it
+_LEAST = 40  # pixels
+_AGREED = 0.7  # share of what colour finds that depth has found as well, from which depth is believed
+_NEEDED = 0.03  # of the overlap of another box with its pixels: what would cost it more is its own
+_FLOOR = 1e-3
+_SMOOTHING = 3
+_DEPTH_PLAY = 0.05  # metres off the plane through them, beyond which pixels of a patch show something behind it
+
+
+def tell_by_color(
+    color: ColorImage, depth: DepthImage, boxes: list[Box2D], assigned: list[NDArray[np.int64]]
+) -> list[NDArray[np.int64]]:
+    """Return the flat pixel indices of each box, those of boxes within larger ones looked for by colour.
+
+    A marker in a mug touches the rim, so that depth alone gives either the other's pixels. What shows in the marker's
+    box and nowhere around it is the marker.
+
+    Args:
+        color: (H, W, 3) uint8 RGB.
+        depth: (H, W) float32 metres.
+        boxes: pixels, within the image.
+        assigned: per box what depth gave it.
+    """
+    result = list(assigned)
+    taken: list[NDArray[np.int64]] = []
+    width = depth.shape[1]
+    for b in sorted(range(len(boxes)), key=lambda k: _area(boxes[k])):
+        larger = [k for k in range(len(boxes)) if _area(boxes[k]) > _LARGER * _area(boxes[b])]
+        covered = any(_shared(boxes[b], boxes[k]) > _COVERED for k in larger)
+        if not covered and len(result[b]) >= _LEAST:
+            continue
+        within = [box for k, box in enumerate(boxes) if k != b and k not in larger]
+        found = _patch(color, depth, boxes[b], within)
+        if found is not None and taken:
+            found = np.setdiff1d(found, np.concatenate(taken), assume_unique=False)
+            if len(found) < _LEAST:
+                found = None
+        if found is None or float(np.isin(found, result[b]).mean()) > _AGREED:
+            continue
+        others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
+        if any(_needs(boxes[k], result[k], found, width) for k in others):
+            continue
+        result[b] = found
+        taken.append(_spread(found, width))
+        for k in others:
+            result[k] = np.setdiff1d(result[k], _spread(found, width), assume_unique=True)
+    return result
+
+
+def _needs(box: Box2D, pixels: NDArray[np.int64], found: NDArray[np.int64], width: int) -> bool:
+    """Whether a box's own pixels no longer fill it without what was found."""
+    rest = np.setdiff1d(pixels, _spread(found, width), assume_unique=True)
+    return _filled(box, rest, width) < _filled(box, pixels, width) - _NEEDED
+
+
+def _filled(box: Box2D, pixels: NDArray[np.int64], width: int) -> float:
+    """Overlap of a box with what pixels reach over."""
+    if len(pixels) == 0:
+        return 0.0
+    rows, columns = np.divmod(pixels, width)
+    reached = float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)
+    return box2d_iou(box, reached)
+
+
+def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D]) -> NDArray[np.int64] | None:
+    """Return the flat indices of the measured pixels in a box whose colour is rare around it, None where none stand out."""
+    x0, y0, x1, y1 = box
+    around = _AROUND * max(x1 - x0, y1 - y0)
+    top, bottom = max(int(y0 - around), 0), min(int(y1 + around) + 1, depth.shape[0])
+    left, right = max(int(x0 - around), 0), min(int(x1 + around) + 1, depth.shape[1])
+    bins = color_bins(color[top:bottom, left:right])
+    inside = _rectangle(bins.shape, box, 0.0, top, left)
+    others = ~_rectangle(bins.shape, box, _CLEAR, top, left)
+    outside = color_shares(bins, others)[bins]
+    own = (outside < _SELDOM) & inside
+    if own.sum() < _LEAST:
+        return None
+    ratio = np.log(color_shares(bins, own)[bins] + _FLOOR) - np.log(outside + _FLOOR)
+    likely = (cv2.blur(ratio, (_SMOOTHING, _SMOOTHING)) > 0) & inside
+    mask = _parts(likely)
+    for other in smaller:
+        if _shared(other, box) > 0.5:
+            mask &= ~_rectangle(bins.shape, other, 0.0, top, left)
+    if mask.sum() < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
+        return None
+    rows, columns = np.nonzero(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)) if mask.sum() > 200 else mask)
+    pixels = (rows + top) * depth.shape[1] + columns + left
+    pixels = pixels[depth.reshape(-1)[pixels] > 0]
+    return _on_one_plane(pixels, depth) if len(pixels) >= _LEAST else None
+
+
+def _parts(likely: Mask) -> Mask:
+    """Return the largest connected patch and the others of a good part of its size."""
+    opened = cv2.morphologyEx(likely.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), dtype=np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
+    sizes = stats[:, 4].copy()
+    sizes[0] = 0
+    kept = sizes >= max(_PART * sizes.max(), 1)
+    return np.asarray(kept[labels])
+
+
+def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.int64] | None:
+    """Return the pixels whose depth lies near one plane in the image: at its edges a patch shows what is behind it."""
+    rows, columns = np.divmod(pixels, depth.shape[1])
+    z = depth.reshape(-1)[pixels].astype(np.float64)
+    design = np.column_stack([rows - rows.mean(), columns - columns.mean(), np.ones(len(z))])
+    kept = z <= quantile(z, 0.5) + _DEPTH_PLAY
+    for _ in range(3):
+        if kept.sum() < _LEAST:
+            return None
+        found = np.linalg.lstsq(design[kept], z[kept], rcond=None)[0]
+        kept = np.abs(z - design @ found) < _DEPTH_PLAY
+    return pixels[kept] if kept.sum() >= _LEAST else None
+
+
+def _spread(pixels: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Return pixels with their eight neighbours."""
+    return np.unique(pixels[:, None] + np.array([-width - 1, -width, 1 - width, -1, 0, 1, width - 1, width, width + 1]))
+
+
+def _rectangle(shape: tuple[int, ...], box: Box2D, margin: float, top: int, left: int) -> Mask:
+    dx, dy = margin * (box[2] - box[0]), margin * (box[3] - box[1])
+    mask = np.zeros(shape, dtype=bool)
+    rows = slice(max(int(box[1] - dy) - top, 0), max(int(np.ceil(box[3] + dy)) - top, 0))
+    columns = slice(max(int(box[0] - dx) - left, 0), max(int(np.ceil(box[2] + dx)) - left, 0))
+    mask[rows, columns] = True
+    return mask
+
+
+def _tight(mask: Mask, top: int, left: int) -> Box2D:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0] + left), float(rows[0] + top), float(columns[-1] + left + 1), float(rows[-1] + top + 1)
+
+
+def _area(box: Box2D) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _shared(box: Box2D, other: Box2D) -> float:
+    """Share of a box that another one covers."""
+    across = min(box[2], other[2]) - max(box[0], other[0])
+    down = min(box[3], other[3]) - max(box[1], other[1])
+    return max(across, 0.0) * max(down, 0.0) / max(_area(box), 1e-9)
