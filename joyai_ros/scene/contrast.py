@@ -19,6 +19,7 @@ _SELDOM = 0.004  # share of a colour around, below which it is the object's own
 _FRAMED = 0.6  # overlap of the box with what is found: else that is not its object
 _PART = 0.15  # of the largest patch of that colour, from which another patch is a part of it
 _LEAST = 40  # pixels
+_ERODED = 200  # pixels, from which the outermost ones, of mixed colour and depth, are left out
 _AGREED = 0.7  # share of what colour finds that depth has found as well, from which depth is believed
 _NEEDED = 0.03  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
@@ -41,34 +42,31 @@ def tell_by_color(
         assigned: per box what depth gave it.
     """
     result = list(assigned)
-    taken: list[NDArray[np.int64]] = []
     width = depth.shape[1]
+    taken = np.zeros(0, dtype=np.int64)
     for b in sorted(range(len(boxes)), key=lambda k: _area(boxes[k])):
-        larger = [k for k in range(len(boxes)) if _area(boxes[k]) > _LARGER * _area(boxes[b])]
+        larger = [k for k, box in enumerate(boxes) if _area(box) > _LARGER * _area(boxes[b])]
         covered = any(_shared(boxes[b], boxes[k]) > _COVERED for k in larger)
         if not covered and len(result[b]) >= _LEAST:
             continue
         within = [box for k, box in enumerate(boxes) if k != b and k not in larger]
-        found = _patch(color, depth, boxes[b], within)
-        if found is not None and taken:
-            found = np.setdiff1d(found, np.concatenate(taken), assume_unique=False)
-            if len(found) < _LEAST:
-                found = None
-        if found is None or float(np.isin(found, result[b]).mean()) > _AGREED:
+        found = np.setdiff1d(_patch(color, depth, boxes[b], within), taken, assume_unique=True)
+        if len(found) < _LEAST or float(np.isin(found, result[b]).mean()) > _AGREED:
             continue
         others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
-        if any(_needs(boxes[k], result[k], found, width) for k in others):
+        around = _spread(found, width)
+        if any(_needs(boxes[k], result[k], around, width) for k in others):
             continue
         result[b] = found
-        taken.append(_spread(found, width))
+        taken = np.union1d(taken, around)
         for k in others:
-            result[k] = np.setdiff1d(result[k], _spread(found, width), assume_unique=True)
+            result[k] = np.setdiff1d(result[k], around, assume_unique=True)
     return result
 
 
-def _needs(box: Box2D, pixels: NDArray[np.int64], found: NDArray[np.int64], width: int) -> bool:
-    """Whether a box's own pixels no longer fill it without what was found."""
-    rest = np.setdiff1d(pixels, _spread(found, width), assume_unique=True)
+def _needs(box: Box2D, pixels: NDArray[np.int64], some: NDArray[np.int64], width: int) -> bool:
+    """Whether a box's own pixels no longer fill it without some of them."""
+    rest = np.setdiff1d(pixels, some, assume_unique=True)
     return _filled(box, rest, width) < _filled(box, pixels, width) - _NEEDED
 
 
@@ -81,8 +79,8 @@ def _filled(box: Box2D, pixels: NDArray[np.int64], width: int) -> float:
     return box2d_iou(box, reached)
 
 
-def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D]) -> NDArray[np.int64] | None:
-    """Return the flat indices of the measured pixels in a box whose colour is rare around it, None where none stand out."""
+def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D]) -> NDArray[np.int64]:
+    """Return the flat indices of the measured pixels in a box whose colour is rare around it; none where none fill it."""
     x0, y0, x1, y1 = box
     around = _AROUND * max(x1 - x0, y1 - y0)
     top, bottom = max(int(y0 - around), 0), min(int(y1 + around) + 1, depth.shape[0])
@@ -92,8 +90,9 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
     others = ~_rectangle(bins.shape, box, _CLEAR, top, left)
     outside = color_shares(bins, others)[bins]
     own = (outside < _SELDOM) & inside
+    nothing = np.zeros(0, dtype=np.int64)
     if own.sum() < _LEAST:
-        return None
+        return nothing
     ratio = np.log(color_shares(bins, own)[bins] + _FLOOR) - np.log(outside + _FLOOR)
     likely = (cv2.blur(ratio, (_SMOOTHING, _SMOOTHING)) > 0) & inside
     mask = _parts(likely)
@@ -101,11 +100,12 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
         if _shared(other, box) > 0.5:
             mask &= ~_rectangle(bins.shape, other, 0.0, top, left)
     if mask.sum() < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
-        return None
-    rows, columns = np.nonzero(cv2.erode(mask.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)) if mask.sum() > 200 else mask)
+        return nothing
+    if mask.sum() > _ERODED:
+        mask = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
+    rows, columns = np.nonzero(mask)
     pixels = (rows + top) * depth.shape[1] + columns + left
-    pixels = pixels[depth.reshape(-1)[pixels] > 0]
-    return _on_one_plane(pixels, depth) if len(pixels) >= _LEAST else None
+    return _on_one_plane(pixels[depth.reshape(-1)[pixels] > 0], depth)
 
 
 def _parts(likely: Mask) -> Mask:
@@ -118,18 +118,20 @@ def _parts(likely: Mask) -> Mask:
     return np.asarray(kept[labels])
 
 
-def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.int64] | None:
+def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.int64]:
     """Return the pixels whose depth lies near one plane in the image: at its edges a patch shows what is behind it."""
+    if len(pixels) < _LEAST:
+        return pixels
     rows, columns = np.divmod(pixels, depth.shape[1])
     z = depth.reshape(-1)[pixels].astype(np.float64)
     design = np.column_stack([rows - rows.mean(), columns - columns.mean(), np.ones(len(z))])
     kept = z <= quantile(z, 0.5) + _DEPTH_PLAY
     for _ in range(3):
-        if kept.sum() < _LEAST:
-            return None
         found = np.linalg.lstsq(design[kept], z[kept], rcond=None)[0]
         kept = np.abs(z - design @ found) < _DEPTH_PLAY
-    return pixels[kept] if kept.sum() >= _LEAST else None
+        if kept.sum() < _LEAST:
+            break
+    return pixels[kept]
 
 
 def _spread(pixels: NDArray[np.int64], width: int) -> NDArray[np.int64]:

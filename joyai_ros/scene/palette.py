@@ -12,7 +12,11 @@ from joyai_ros.geometry.arrays import ColorImage
 _CHROMA_BINS = 12  # of a colour histogram, each for the shares of red and green
 _LEAST_CHROMA, _CHROMA_SCALE = 0.08, 12 / 0.6  # the range of those shares that is told apart
 _BRIGHTNESS_BINS = 4
-_LENT = (0.8, 0.8, 1.5)  # bins: a shaded side shows colours that the lit one did not, so neighbours lend each other weight
+_LENT = (
+    0.8,
+    0.8,
+    1.5,
+)  # bins: a shaded side shows colours that the lit one did not, so neighbours lend each other weight
 
 
 def color_bins(color: ColorImage) -> NDArray[np.int32]:

@@ -93,7 +93,9 @@ def _order_by_size(statements: Statements, layout: Layout, config: RelationConfi
     longest = np.argmax(layout.size, axis=1)
     rows = np.arange(len(longest))
     side = np.maximum(layout.size[rows, longest], 1e-3)
-    difference, sigma = _difference(-np.log(side), layout.size_sigma[rows, longest] / side)
+    another = (layout.size + layout.size_sigma).max(axis=1) - side  # a less certain side may be the longest in truth
+    side_sigma = np.maximum(layout.size_sigma[rows, longest], another)
+    difference, sigma = _difference(-np.log(side), side_sigma / side)
     # Positive: the row's object is the longer one. If the shorter one is cut, nothing follows.
     shorter_is_cut = np.where(difference > 0, ~layout.whole[None, :], ~layout.whole[:, None])
     difference = np.where(shorter_is_cut, np.nan, difference)

@@ -22,15 +22,21 @@ def frames():
     return list(itertools.islice(simulate(SEED, 40, SimSettings(whole="none")), 3))
 
 
+@pytest.fixture(scope="session")
+def next_domain():
+    """Which domain to try next: another for every test, because what a test left may be heard in its own for a while."""
+    return itertools.cycle(range(2, 101)).__next__
+
+
 @pytest.fixture
-def ros():
+def ros(next_domain):
     """A domain with an executor that spins in a thread; nodes made with its context are its own."""
     from tests.ros.harness import Ros
 
     with contextlib.ExitStack() as stack:
         from domain_coordinator import domain_id
 
-        ros = Ros(stack.enter_context(domain_id()))
+        ros = Ros(stack.enter_context(domain_id(next_domain)))
         stack.callback(ros.close)
         yield ros
 

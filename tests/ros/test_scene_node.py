@@ -1,5 +1,7 @@
 """The scene node: a frame in, everything of it out."""
 
+import time
+
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from sensor_msgs.msg import CompressedImage
@@ -148,6 +150,7 @@ def test_nothing_is_published_while_inactive_and_diagnostics_say_so(ros, robot):
     node.trigger_configure()
     for _ in range(5):
         robot.show()
+    time.sleep(0.5)  # until they have arrived: what comes later is the active node's
     node.trigger_activate()
     wait_for(lambda: status_of(diagnostics, "lifecycle")[1]["state"] == "active", "the active state in diagnostics")
     assert scenes == []

@@ -91,7 +91,7 @@ def test_a_table_is_one_plane_with_its_outline(noise):
     np.testing.assert_allclose(plane.polygon @ plane.normal + plane.offset, 0.0, atol=1e-6)
     world = rigid.apply(shot.pose, plane.polygon)
     assert np.abs(world[:, 0]).max() < 0.72
-    assert world[:, 1].max() == pytest.approx(0.6, abs=0.04)  # its far edge
+    assert 0.5 < world[:, 1].max() < 0.61  # its far edge, less the two samples that a normal takes
     assert plane.points > 5000
     assert plane.sigma < 0.001
 
