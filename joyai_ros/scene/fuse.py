@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from joyai_ros.geometry.arrays import Mat3
 from joyai_ros.geometry.boxes import OrientedBox
-from joyai_ros.scene.fuse_box import fuse_box
+from joyai_ros.scene.fuse_box import FusedBox, fuse_box
 from joyai_ros.scene.fuse_check import disagreeing
 from joyai_ros.scene.fuse_sigma import FusedSigma, fuse_sigma
-from joyai_ros.scene.fuse_views import KeyViews, joined
+from joyai_ros.scene.fuse_views import KeyView, KeyViews, joined
 
 _SETTLED = 1.0 / 3.0  # of the views that contradicted the first box: at most so many may contradict the second
+_MOSTLY = 0.3  # of the views must have completed an object's box
 _DOUBT = 2.0  # times its sigma: a box that most of its views contradict
 
 
@@ -53,5 +56,20 @@ def fuse(views: KeyViews, axes: Mat3, expected: str = "") -> Fused | None:
             still = disagreeing(second.box, second.shape, against)
             if len(still) <= _SETTLED * len(against):
                 views.views, found, doubted = against, second, False
+    if found.shape == "box":
+        found = _completed(views.views) or found
     sigma = fuse_sigma(views.views, views.sides())
     return Fused(found.box, found.shape, sigma.times(_DOUBT) if doubted else sigma)
+
+
+def _completed(views: list[KeyView]) -> FusedBox | None:
+    """Return the most usual of the boxes that single views completed; None where few of them did.
+
+    Points alone make a flat box of a cylinder that was seen from one side, and a short one of a pen in a cup.
+    """
+    boxes = [view.completed for view in views if view.completed is not None]
+    if len(boxes) < _MOSTLY * len(views):
+        return None
+    values = np.stack([np.concatenate([box.center, box.size]) for box in boxes])
+    usual = int(np.argmin(np.abs(values - np.median(values, axis=0)).sum(axis=1)))
+    return FusedBox(boxes[usual], "box")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joyai_ros.geometry.arrays import Mat3, Mat4, Points, Vec3
-from joyai_ros.geometry.boxes import Box2D
+from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.scene.occlusion import Occlusion
 
@@ -39,6 +39,7 @@ class KeyView:
         toward: (3,) unit, from the object to the camera.
         pixels: how many pixels it had.
         whole: it was neither cut by the image border nor much hidden.
+        completed: its own box in the world, where that holds more than was seen (a circle, a stick); else None.
         votes: (N,) for each point: views that saw this object there, less those that saw through it or saw another.
     """
 
@@ -59,6 +60,7 @@ class KeyView:
     toward: Vec3
     pixels: int
     whole: bool
+    completed: OrientedBox | None = None
     votes: NDArray[np.int32] = field(init=False)
 
     def __post_init__(self) -> None:

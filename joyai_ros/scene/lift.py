@@ -51,6 +51,7 @@ class Lifted:
         unfilled: metres by which its pixels fail to fill the 2D box drawn for it: others' pixels, or parts missed.
         hidden: metres of its height whose sides were not seen: they may lean or be wider.
         stick: its axis, where it is long and thin and does not lie.
+        extended: its footprint reaches to where that axis leads, out of sight.
     """
 
     footprint: Footprint
@@ -68,6 +69,12 @@ class Lifted:
     hidden: float = 0.0
     unfilled: float = 0.0
     stick: Stick | None = None
+    extended: bool = False
+
+    @property
+    def completed(self) -> bool:
+        """Whether the box holds more than was seen, because the shape says where the rest is."""
+        return self.footprint.round or self.extended
 
     @property
     def height(self) -> float:

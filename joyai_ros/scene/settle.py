@@ -120,7 +120,7 @@ def _extended(item: Lifted, container: Lifted) -> Lifted:
     if item.stick is None or item.hidden < _SUNK:
         return item
     footprint = item.stick.footprint(item.top, item.bottom, container.footprint)
-    return replace(item, footprint=footprint, hidden=_STRAIGHT * item.hidden)
+    return replace(item, footprint=footprint, hidden=_STRAIGHT * item.hidden, extended=True)
 
 
 def _carrier(index: int, items: list[Lifted]) -> int | None:

@@ -97,6 +97,7 @@ def key_view(sight: Sight, up: Vec3, now: Now) -> KeyView:
         toward=toward / max(float(np.linalg.norm(toward)), 1e-9),
         pixels=len(sight.measured.pixels),
         whole=not item.truncated,
+        completed=box if extent.completed else None,
     )
 
 
