@@ -114,12 +114,12 @@ def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeomet
 def _noise_scale(depth: DepthImage, camera: Camera, plane: SupportPlane, sigma_z: NDArray[np.float32]) -> float:
     """Return how much noisier this sensor is than its model: the spread about the largest plane over the expected one."""
     some = np.s_[::4, ::3]
-    height = plane_heights(depth, camera, plane.normal, plane.offset)[some]
-    sigma = sigma_z[some]
-    on_plane = (np.abs(height) < np.maximum(0.01, 5.0 * sigma)) & (depth[some] > 0) & outline_mask(plane, camera)[some]
+    sigma, z = sigma_z[some], depth[some]
+    incidence = camera.rays()[some] @ plane.normal.astype(np.float32)
+    height = incidence * z + np.float32(plane.offset)
+    on_plane = (np.abs(height) < np.maximum(0.01, 5.0 * sigma)) & (z > 0) & outline_mask(plane, camera)[some]
     if on_plane.sum() < 300:
         return 1.0
-    incidence = np.abs(camera.rays()[some][on_plane] @ plane.normal.astype(np.float32))
-    expected = median(sigma[on_plane] * incidence)
+    expected = median(sigma[on_plane] * np.abs(incidence[on_plane]))
     measured = 1.4826 * median(np.abs(height[on_plane]))
     return float(np.clip(measured / expected, _NOISE_RANGE[0], _NOISE_RANGE[1]))

@@ -55,21 +55,25 @@ def oriented_cloud(depth: DepthImage, camera: Camera, stride: int = STRIDE) -> O
     normals = np.zeros_like(points)
     valid = np.zeros(z.shape, dtype=bool)
     area = np.zeros(z.shape, dtype=np.float32)
-    right, left = points[2:-2, 4:], points[2:-2, :-4]
-    down, up = points[4:, 2:-2], points[:-4, 2:-2]
-    across, along = right - left, down - up
-    normal = np.cross(along, across)
-    length = np.sqrt(np.einsum("ijk,ijk->ij", normal, normal))
-    z_in = z[2:-2, 2:-2]
-    middle = points[2:-2, 2:-2]
-    curl = np.abs(right[..., 2] + left[..., 2] - 2 * z_in) + np.abs(down[..., 2] + up[..., 2] - 2 * z_in)
-    all_there = (right[..., 2] > 0) & (left[..., 2] > 0) & (down[..., 2] > 0) & (up[..., 2] > 0) & (z_in > 0)
-    inner = all_there & (curl < 0.02 * z_in) & (length > 1e-9)
-    normal /= np.maximum(length, 1e-9)[..., None]
-    normal *= -np.sign(np.einsum("ijk,ijk->ij", normal, middle))[..., None]
-    normals[2:-2, 2:-2] = np.where(inner[..., None], normal, 0)
-    valid[2:-2, 2:-2] = inner
+    x, y = (np.ascontiguousarray(points[..., axis]) for axis in (0, 1))
+    across = [image[2:-2, 4:] - image[2:-2, :-4] for image in (x, y, z)]
+    along = [image[4:, 2:-2] - image[:-4, 2:-2] for image in (x, y, z)]
+    normal = [along[i] * across[j] - along[j] * across[i] for i, j in ((1, 2), (2, 0), (0, 1))]
+    length = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+    inside = np.s_[2:-2, 2:-2]
+    near = z[inside]
+    neighbours = z[2:-2, 4:], z[2:-2, :-4], z[4:, 2:-2], z[:-4, 2:-2]
+    right, left, down, up = neighbours
+    curl = np.abs(right + left - 2 * near) + np.abs(down + up - 2 * near)
+    inner = (near > 0) & (curl < 0.02 * near) & (length > 1e-9)
+    for neighbour in neighbours:
+        inner &= neighbour > 0
+    outwards = normal[0] * x[inside] + normal[1] * y[inside] + normal[2] * near
+    scale = np.where(inner, -np.sign(outwards) / np.maximum(length, 1e-9), 0)
+    for axis in range(3):
+        np.multiply(normal[axis], scale, out=normals[2:-2, 2:-2, axis])
+    valid[inside] = inner
     # A pixel cell of solid angle 1/(fx fy) covers z^2 / (fx fy cos) of a surface whose normal makes that angle to the ray.
-    facing = np.abs(np.einsum("ijk,ijk->ij", normals, coarse.rays()))
-    area[valid] = (z**2 / (coarse.fx * coarse.fy))[valid] / np.maximum(facing[valid], 0.1)
+    facing = np.abs(outwards * scale) / np.maximum(near, 1e-6)
+    area[inside] = np.where(inner, near**2 / (coarse.fx * coarse.fy) / np.maximum(facing, 0.1), 0)
     return OrientedCloud(points, normals, valid, stride, area)

@@ -25,6 +25,7 @@ _OBJECT_TOP_MAX_HEIGHT = 0.4  # metres above that plane
 _PATCH_GAP = 0.25  # metres from a surface's largest patch to the middle of another patch of it
 _LEAST_PATCH = 0.02  # of the largest patch's area
 _MAX_PLANES = 10
+_WIDEST = 0.03  # metres: the first, widest band about a height in which a surface is looked for
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class _Samples:
     points: NDArray[np.float64]  # (N, 3), levelled: x right, y forward, z up
     areas: NDArray[np.float64]  # (N,)
     sigmas: NDArray[np.float64]  # (N,) depth noise in metres
+
+    def only(self, chosen: NDArray[np.bool_]) -> _Samples:
+        """Some of the samples."""
+        grid = self.grid[0][chosen], self.grid[1][chosen]
+        return _Samples(grid, self.shape, self.points[chosen], self.areas[chosen], self.sigmas[chosen])
 
 
 def find_support_planes(
@@ -60,57 +66,65 @@ def find_support_planes(
         cloud.area[level].astype(np.float64),
         sigma_z[level].astype(np.float64),
     )
-    free = np.ones(len(samples.areas), dtype=bool)
     found: list[tuple[float, SupportPlane]] = []
     for _ in range(_MAX_PLANES):
-        fit = _next_plane(samples, free, config)
+        fit = _next_plane(samples, config)
         if fit is None:
             break
         coefficients, inliers, near = fit
-        free &= ~near
         area = float(samples.areas[inliers].sum())
-        if area < config.support_min_area:
-            continue
-        found.append((area, _plane(coefficients, samples, inliers, basis)))
+        if area >= config.support_min_area:
+            found.append((area, _plane(coefficients, samples, inliers, basis)))
+        samples = samples.only(~near)
     found.sort(key=lambda item: -item[0])
     return [plane for area, plane in found if not _is_object_top(area, plane, found)]
 
 
 def _next_plane(
-    samples: _Samples, free: NDArray[np.bool_], config: SegmentationConfig
+    samples: _Samples, config: SegmentationConfig
 ) -> tuple[Vec3, NDArray[np.bool_], NDArray[np.bool_]] | None:
     """Return (a, b, c) of z = a x + b y + c, its inliers and the samples it uses up; None where no surface is left."""
     height = samples.points[:, 2]
-    if free.sum() < 30:
+    if len(height) < 30:
         return None
-    low = float(height[free].min())
-    bins = ((height - low) / _BIN).astype(int)
-    histogram = np.bincount(bins[free], weights=samples.areas[free])
+    low = float(height.min())
+    histogram = np.bincount(((height - low) / _BIN).astype(np.int64), weights=samples.areas)
     smooth = np.convolve(histogram, (0.5, 1.0, 0.5), mode="same")
     if smooth.max() < config.support_min_area / 4:
         return None
     peak = low + (int(np.argmax(smooth)) + 0.5) * _BIN
     coefficients = np.array([0.0, 0.0, peak])
     design = np.column_stack([samples.points[:, :2], np.ones(len(height))])
+    residual = np.abs(height - peak)
+    noise = np.maximum(config.plane_tolerance, 2.0 * samples.sigmas)
     others = np.zeros(len(height), dtype=bool)
-    for band, patch in ((0.03, True), (0.015, False), (0.0, True), (0.0, False)):
-        tolerance = np.maximum(band, np.maximum(config.plane_tolerance, 2.0 * samples.sigmas))
-        near = free & (np.abs(height - design @ coefficients) < tolerance)
+    for band, patch in ((_WIDEST, True), (0.015, False), (0.0, True), (0.0, False)):
+        near = residual < np.maximum(band, noise)
         # Which samples are one surface changes little from one fit to the next, and is dear to find.
         inliers = _one_surface(samples, near) if patch else near & ~others
         others = near & ~inliers if patch else others
-        if inliers.sum() < 20:
+        if band == _WIDEST and float(samples.areas[inliers].sum()) < config.support_min_area:
+            return coefficients, inliers, inliers  # nor will any of its parts do
+        if np.count_nonzero(inliers) < 20:
             break
-        weight = np.sqrt(samples.areas[inliers]) / np.maximum(samples.sigmas[inliers], 1e-4)
-        solution = np.linalg.lstsq(design[inliers] * weight[:, None], height[inliers] * weight, rcond=None)[0]
+        solution = _fitted(design[inliers], height[inliers], samples.areas[inliers] / samples.sigmas[inliers] ** 2)
         if np.hypot(solution[0], solution[1]) > _MAX_TILT:
             break  # a patch too small to fix its own tilt keeps the last fit
         coefficients = solution
-    residual = np.abs(height - design @ coefficients)
+        residual = np.abs(height - design @ coefficients)
     tolerance = np.maximum(config.plane_tolerance, config.plane_noise_factor * samples.sigmas)
-    inliers = _one_surface(samples, free & (residual < tolerance))
-    near = _one_surface(samples, free & ((residual < 2.0 * tolerance) | (np.abs(height - peak) < _BIN)))
+    inliers = _one_surface(samples, residual < tolerance)
+    near = _one_surface(samples, (residual < 2.0 * tolerance) | (np.abs(height - peak) < _BIN))
     return coefficients, inliers, near
+
+
+def _fitted(design: NDArray[np.float64], height: NDArray[np.float64], weight: NDArray[np.float64]) -> Vec3:
+    """Return the weighted least squares solution (3,); nothing finite where the points lie on a line."""
+    weighted = design.T * weight
+    try:
+        return np.asarray(np.linalg.solve(weighted @ design, weighted @ height))
+    except np.linalg.LinAlgError:
+        return np.full(3, np.inf)
 
 
 def _one_surface(samples: _Samples, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -119,24 +133,40 @@ def _one_surface(samples: _Samples, chosen: NDArray[np.bool_]) -> NDArray[np.boo
     Two tables at nearly one height are not one plane; a table cut in pieces by what stands on it is.
     """
     canvas = np.zeros(samples.shape, dtype=np.uint8)
-    rows, columns = samples.grid
-    canvas[rows[chosen], columns[chosen]] = 1
+    index = np.flatnonzero(chosen)
+    rows, columns = samples.grid[0][index], samples.grid[1][index]
+    canvas[rows, columns] = 1
     # A gap of a few samples (an object's edge, a shadow) does not end a patch.
     joined = cv2.dilate(canvas, np.ones((3, 3), dtype=np.uint8))
     count, labels = cv2.connectedComponents(joined, connectivity=8, ltype=cv2.CV_32S)
     if count <= 2:
         return chosen
-    label = np.where(chosen, labels[rows, columns], 0)
-    areas = np.bincount(label, weights=samples.areas, minlength=count)
-    areas[0] = 0.0
+    label = labels[rows, columns]
+    areas = np.bincount(label, weights=samples.areas[index], minlength=count)
     largest = int(np.argmax(areas))
     keep = np.zeros(count, dtype=bool)
     keep[largest] = True
-    outline = cv2.convexHull(samples.points[label == largest][:, :2].astype(np.float32))
-    for other in np.flatnonzero(areas > _LEAST_PATCH * areas[largest]):
-        x, y = np.median(samples.points[label == other][:, :2], axis=0)
-        keep[other] |= cv2.pointPolygonTest(outline, (float(x), float(y)), True) > -_PATCH_GAP
-    return keep[label]
+    level = samples.points[index, :2]
+    outline = _hull(level[label == largest], rows[label == largest])
+    total = np.bincount(label, minlength=count)
+    middle = [np.bincount(label, weights=level[:, axis], minlength=count) / np.maximum(total, 1) for axis in (0, 1)]
+    for other in np.flatnonzero(areas > _LEAST_PATCH * areas[largest]).tolist():
+        place = float(middle[0][other]), float(middle[1][other])
+        keep[other] |= cv2.pointPolygonTest(outline, place, True) > -_PATCH_GAP
+    result = np.zeros(len(chosen), dtype=bool)
+    result[index[keep[label]]] = True
+    return result
+
+
+def _hull(level: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return (K, 1, 2) the convex hull of level points (N, 2) that come row by row of the image.
+
+    A plane's picture is convex where the plane is: no point between the ends of a row is on the hull.
+    """
+    new = np.flatnonzero(np.diff(rows))
+    if len(new) > 1:
+        level = level[np.concatenate([[0], new, new + 1, [len(rows) - 1]])]
+    return np.asarray(cv2.convexHull(level.astype(np.float32)))
 
 
 def _plane(coefficients: Vec3, samples: _Samples, inliers: NDArray[np.bool_], basis: Mat3) -> SupportPlane:
@@ -145,7 +175,7 @@ def _plane(coefficients: Vec3, samples: _Samples, inliers: NDArray[np.bool_], ba
     normal = rigid.unit(basis.T @ np.array([-a, -b, 1.0]))
     points = samples.points[inliers]
     residual = points[:, 2] - (points[:, :2] @ coefficients[:2] + c)
-    hull = cv2.convexHull(points[:, :2].astype(np.float32)).reshape(-1, 2).astype(np.float64)
+    hull = _hull(points[:, :2], samples.grid[0][inliers]).reshape(-1, 2).astype(np.float64)
     outline: Points = np.column_stack([hull, hull @ coefficients[:2] + c]) @ basis
     return SupportPlane(
         normal=normal,
