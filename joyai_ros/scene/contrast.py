@@ -18,10 +18,11 @@ _CLEAR = 0.05  # of a box's size beyond it, where its own object may still show
 _SELDOM = 0.004  # share of a colour around, below which it is the object's own
 _FRAMED = 0.6  # overlap of the box with what is found: else that is not its object
 _PART = 0.15  # of the largest patch of that colour, from which another patch is a part of it
-_LEAST = 40  # pixels
+_LEAST = 40  # pixels, and
+_DENSE = 0.06  # share of the box that they must make up
 _ERODED = 200  # pixels, from which the outermost ones, of mixed colour and depth, are left out
 _AGREED = 0.7  # share of what colour finds that depth has found as well, from which depth is believed
-_NEEDED = 0.03  # of the overlap of another box with its pixels: what would cost it more is its own
+_NEEDED = 0.06  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
 _SMOOTHING = 3
 _DEPTH_PLAY = 0.05  # metres off the plane through them, beyond which pixels of a patch show something behind it
@@ -51,7 +52,8 @@ def tell_by_color(
             continue
         within = [box for k, box in enumerate(boxes) if k != b and k not in larger]
         found = np.setdiff1d(_patch(color, depth, boxes[b], within), taken, assume_unique=True)
-        if len(found) < _LEAST or float(np.isin(found, result[b]).mean()) > _AGREED:
+        framed = len(found) >= max(_LEAST, _DENSE * _area(boxes[b])) and _filled(boxes[b], found, width) >= _FRAMED
+        if not framed or float(np.isin(found, result[b]).mean()) > _AGREED:
             continue
         others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
         around = _spread(found, width)

@@ -23,6 +23,7 @@ _RIM_BEFORE = 0.5  # share of an object's lower outline cut by something nearer
 _UNSURE = 0.1  # sigma of a bottom that was concluded, per metre of hidden height
 _BELOW_SHARE = 0.5  # of the pixels under an object's lower outline that must show what carries it
 _SUNK = 0.02  # metres
+_LEANING = 0.12  # metres aside per metre up: a stick that leans so stands on nothing, but in something
 _STRAIGHT = 0.5  # of a stick's hidden length: it may lean no other way than it is seen to
 _HIDDEN_TOP = 0.25  # metres of an object's upper end that one standing on it may hide
 _HIDDEN_RIM = 0.015  # metres that the bottom may lie below the lowest point seen
@@ -57,7 +58,8 @@ def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeo
         if carrier is not None:
             around = settled[carrier]
             sunk = item.bottom < around.top - _SUNK or item.occlusion.lower > _RIM_BEFORE
-            if around.hollow or (sunk and _fits_into(item, around)):
+            leans = item.stick is not None and float(np.linalg.norm(item.stick.lean)) > _LEANING
+            if around.hollow or ((sunk or leans) and _fits_into(item, around)):
                 # Nearer than the object right under it is the rim of what it stands in.
                 settled[carrier] = around = replace(around, hollow=True)
             floor = around.bottom + _FLOOR if around.hollow else around.top
