@@ -14,7 +14,7 @@ from joyai_ros.scene.fuse_sigma import FusedSigma, fuse_sigma
 from joyai_ros.scene.fuse_views import KeyView, KeyViews, joined
 
 _SETTLED = 1.0 / 3.0  # of the views that contradicted the first box: at most so many may contradict the second
-_MOSTLY = 0.3  # of the views must have completed an object's box
+_MOSTLY = 0.3  # of the views must have completed an object's box; more than half where they took it for round
 _DOUBT = 2.0  # times its sigma: a box that most of its views contradict
 
 
@@ -65,11 +65,15 @@ def fuse(views: KeyViews, axes: Mat3, expected: str = "") -> Fused | None:
 def _completed(views: list[KeyView]) -> FusedBox | None:
     """Return the most usual of the boxes that single views completed; None where few of them did.
 
-    Points alone make a flat box of a cylinder that was seen from one side, and a short one of a pen in a cup.
+    Points alone make a flat box of a cylinder that was seen from one side, and a short one of a pen in a cup. Coarse
+    frames take a block for round now and then: that alone must not make a square of its box.
     """
     boxes = [view.completed for view in views if view.completed is not None]
     if len(boxes) < _MOSTLY * len(views):
         return None
     values = np.stack([np.concatenate([box.center, box.size]) for box in boxes])
     usual = int(np.argmin(np.abs(values - np.median(values, axis=0)).sum(axis=1)))
+    length, width, _ = boxes[usual].size
+    if length == width and 2 * len(boxes) <= len(views):
+        return None
     return FusedBox(boxes[usual], "box")
