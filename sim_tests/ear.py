@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,6 @@ import rclpy
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -22,6 +20,7 @@ from vision_msgs.msg import Detection3DArray
 from joyai_ros.action import Imagine, MoveCamera
 from joyai_ros.messages.headers import stamp_ns
 from joyai_ros.msg import Scene
+from joyai_ros.nodes.spinning import Spinner
 
 _KEPT = 400  # messages of one topic
 
@@ -56,21 +55,13 @@ class Ear(Node):
             self.create_subscription(kind, topic, lambda m, heard=heard: _keep(heard, m), profile)
         self.imagine = ActionClient(self, Imagine, "joyai/imagine")
         self.move_camera = ActionClient(self, MoveCamera, "move_camera")
-        self._executor = MultiThreadedExecutor(num_threads=2, context=self._own)
-        self._executor.add_node(self)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        self._spinner = Spinner(2, self._own)
+        self._spinner.add(self)
+        self._spinner.start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._executor.shutdown(timeout_sec=5.0)
-        self._thread.join(5.0)
+        self._spinner.stop()
         self.destroy_node()
         rclpy.shutdown(context=self._own)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Generic, TypeVar
 
 from lifecycle_msgs.msg import State
-from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
@@ -24,6 +26,7 @@ from joyai_ros.nodes.parameters import Parameters
 from joyai_ros.nodes.tally import Tally
 
 C = TypeVar("C", bound=NodeConfig)
+_INTERNAL = 65535  # error code of a service whose node made a mistake; no service has a name for it
 
 
 class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has no types
@@ -39,6 +42,9 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
     error        stop and teardown; the node is unconfigured then, and starts again by itself after
                  ``recover_after`` seconds
     ============ ===================================================================================
+
+    What a callback of a topic, a service or a timer raises ends in error processing too; the other nodes of the process
+    do not notice.
 
     Args:
         elsewhere: parameter names that other nodes of the process read.
@@ -147,13 +153,50 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
         self._owned.append(lambda: self.destroy_subscription(made))
         return made
 
+    def serve(self, kind: type[Any], name: str, callback: Callable[[Any, Any], Any]) -> None:
+        """Offer a service until cleanup; it answers while frames are in work and goals run.
+
+        Whoever calls gets what the callback had filled in also where it raises, so that nobody waits for ever.
+        """
+
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                return callback(request, response)
+            except Exception as error:  # noqa: BLE001 - the node goes to error processing with it
+                self.fail(error)
+                if hasattr(response, "error_code"):
+                    response.error_code, response.error_msg = _INTERNAL, f"{type(error).__name__}: {error}"
+                return response
+
+        made = self.create_service(kind, name, answer, callback_group=ReentrantCallbackGroup())
+        self._owned.append(lambda: self.destroy_service(made))
+
     def own(self, destroy: Callable[[], Any]) -> None:
         """Call this at cleanup."""
         self._owned.append(destroy)
 
     def steady_timer(self, period: float, callback: Callable[[], None], group: CallbackGroup | None = None) -> Timer:
         """Return a timer that runs on, whatever happens to ``/clock``."""
-        return self.create_timer(period, callback, callback_group=group, clock=self._steady)
+        return self.create_timer(period, self._guarded(callback), callback_group=group, clock=self._steady)
+
+    def create_subscription(self, kind: Any, topic: str, callback: Callable[..., None], *args: Any, **more: Any) -> Any:
+        """Return a subscription (rclpy's) whose errors end in error processing; TF's listener makes its own with it."""
+        return super().create_subscription(kind, topic, self._guarded(callback), *args, **more)
+
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """Return a callback that leads what it raises to error processing, instead of to the end of the process."""
+
+        @functools.wraps(callback)  # rclpy looks at how many arguments it takes
+        def guarded(*args: Any) -> None:
+            try:
+                callback(*args)
+            except InvalidHandle as error:
+                if self.is_active:  # else a cleanup took away what the callback was about to use
+                    self.fail(error)
+            except Exception as error:  # noqa: BLE001 - the node goes to error processing with it
+                self.fail(error)
+
+        return guarded
 
     def fail(self, error: Exception) -> None:
         """Go to error processing, as soon as the executor gets to it; may be called from any thread."""
@@ -199,14 +242,20 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give everything back."""
+        """Give everything back; with a fault pending this is the way to error processing."""
+        fault, self._fault = self._fault, None
+        if fault is not None:
+            return self._errored(fault)
         self._dismantle()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and give everything back, from any state."""
-        self.stop()
-        self._dismantle()
+        try:
+            self.stop()
+            self._dismantle()
+        except Exception:  # noqa: BLE001 - shown; the process ends anyway, and in order
+            self.get_logger().error(f"not everything could be given back:\n{traceback.format_exc()}")
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -249,8 +298,17 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
             self.trigger_activate()
 
     def _process_fault(self) -> None:
-        if self._fault is not None and self.is_active:
+        """Leave the state that the node is in through a transition that fails: error processing follows."""
+        if self._fault is None:
+            return
+        state = self.state[0]
+        if state == State.PRIMARY_STATE_ACTIVE:
             self.trigger_deactivate()
+        elif state == State.PRIMARY_STATE_INACTIVE:
+            self.trigger_cleanup()
+        else:  # a transition is on its way, or nothing is set up that could be taken down
+            fault, self._fault = self._fault, None
+            self.get_logger().error(f"in state {self.state[1]}: {type(fault).__name__}: {fault}")
 
     # Signs of life -------------------------------------------------------------------------------
 

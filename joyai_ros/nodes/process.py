@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -19,6 +18,7 @@ from joyai_ros.errors import ConfigError, InputError, JoyaiError
 from joyai_ros.nodes.config import NodeConfig, SceneNodeConfig, SimNodeConfig, ViewNodeConfig
 from joyai_ros.nodes.managed import ManagedNode
 from joyai_ros.nodes.parameters import names
+from joyai_ros.nodes.spinning import Spinner
 
 # Node name: module, class, settings. Modules are imported on demand: a process pays for the nodes that it hosts.
 KINDS: dict[str, tuple[str, str, type[NodeConfig]]] = {
@@ -107,44 +107,32 @@ class Host:
         classes = [node_class(name) for name in wanted]
         # One parameter file serves all nodes, in one process or each alone.
         elsewhere = names(*(config for _, _, config in KINDS.values()))
-        self._executor = MultiThreadedExecutor(num_threads=_THREADS)
+        self._spinner = Spinner(_THREADS)
         self._nodes = [kind(elsewhere=elsewhere) for kind in classes]
         for node in self._nodes:
-            self._executor.add_node(node)
+            self._spinner.add(node)
 
     def run(self, stop: threading.Event) -> int:
         """Spin until asked to stop, or until no node could be configured; then end in order."""
-        spinning = threading.Thread(target=self._spin, name="executor", daemon=True)
-        spinning.start()
+        self._spinner.start()
         code = 0
         while not stop.wait(0.2):
             refused = [node.problem for node in self._nodes if node.problem is not None and node.config.autostart]
             if refused:
                 code = _complain(refused[0], BAD_INPUT if isinstance(refused[0], InputError) else FAILED)
                 break
-            if not spinning.is_alive():
+            if not self._spinner.is_alive:
                 code = FAILED
                 break
-        self._end(spinning)
+        self._end()
         return code
 
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
-
-    def _end(self, spinning: threading.Thread) -> None:
-        """Deactivate while the executor still runs, so that aborted goals reach their clients; then shut all down."""
+    def _end(self) -> None:
+        """Abort goals while callbacks still run, so that their results reach the clients; then shut all down."""
         had_goals = [node.abort_goals() for node in self._nodes]
         if any(had_goals):
             time.sleep(_FLUSH)
-        self._executor.shutdown(timeout_sec=5.0)
-        spinning.join(5.0)
-        # Until Jazzy rclpy leaves the threads of the executor to themselves, with callbacks that still want the nodes.
-        pool = getattr(self._executor, "_executor", None)
-        if pool is not None:
-            pool.shutdown(wait=True)
+        self._spinner.stop()
         for node in self._nodes:
             node.close()
             node.destroy_node()

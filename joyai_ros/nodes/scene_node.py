@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
@@ -78,10 +77,7 @@ class SceneNode(StreamNode[SceneNodeConfig]):
         self._markers = self.publisher(MarkerArray, name(MARKERS), output)
         self._debug = self.publisher(CompressedImage, name(DEBUG_IMAGE), output)
         self._tf = self.publisher(TFMessage, "/tf", qos.transforms()) if self.config.publish_tf else None
-        service = self.create_service(
-            GetScene, name("get_scene"), self._get_scene, callback_group=ReentrantCallbackGroup()
-        )
-        self.own(lambda: self.destroy_service(service))
+        self.serve(GetScene, name("get_scene"), self._get_scene)
         self._renew()
         super().setup()
 

@@ -52,7 +52,6 @@ class SimNode(ManagedNode[SimNodeConfig]):
         """Build the scene; publish time and transforms from here on."""
         self._camera_topics: dict[str, Any] = {}
         self._simulation = Simulation(self.config, self.sim_time, self._take, self.fail)
-        self.own(self._simulation.close)
         supports = self._simulation.world.supports
         table = next(s for s in supports if s.owner == "table")
         self._is_free = room_around([o.box for o in self._simulation.world.objects], list(table.outline))
@@ -77,6 +76,11 @@ class SimNode(ManagedNode[SimNodeConfig]):
             self._goals.stop()
         if hasattr(self, "_simulation"):
             self._simulation.pause()
+
+    def teardown(self) -> None:
+        """End the drawing, before the publishers that it uses are destroyed."""
+        if hasattr(self, "_simulation"):
+            self._simulation.close()
 
     def abort_goals(self) -> bool:
         """Abort the motion in work."""

@@ -78,10 +78,7 @@ class ViewNode(StreamNode[ViewNodeConfig]):
         self._tf = self.publisher(TFMessage, "/tf", qos.transforms())
         self.listen(SceneMessage, name(SCENE), self._scenes.take, qos.result(), ReentrantCallbackGroup(), raw=True)
         self._goals = OneGoalServer(self, Imagine, name("imagine"), self._imagine_goal, config.result_timeout)
-        service = self.create_service(
-            RankViews, name("rank_views"), self._rank_views, callback_group=ReentrantCallbackGroup()
-        )
-        self.own(lambda: self.destroy_service(service))
+        self.serve(RankViews, name("rank_views"), self._rank_views)
         self.reconfigure()
         super().setup()
 

@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import rclpy
 from rclpy.action import ActionClient
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -19,6 +17,7 @@ from tf2_msgs.msg import TFMessage
 from joyai_ros.messages.factory import RosFactory
 from joyai_ros.messages.headers import header, stamp_ns
 from joyai_ros.messages.poses import stamped_transform_message, tf_message
+from joyai_ros.nodes.spinning import Spinner
 from joyai_ros.sim import robot as frames_of_robot
 from joyai_ros.sim.bag import robot_messages
 
@@ -43,22 +42,21 @@ class Ros:
         self.domain = domain
         self.context = rclpy.Context()
         rclpy.init(context=self.context, domain_id=domain)
-        self.executor = MultiThreadedExecutor(num_threads=6, context=self.context)
+        self.spinner = Spinner(6, self.context)
         self.nodes = []
         self.node = self.add(Node("test", context=self.context))
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def _spin(self):
-        try:
-            self.executor.spin()
-        except rclpy.executors.ExternalShutdownException:
-            return
+        self.spinner.start()
 
     def add(self, node):
         self.nodes.append(node)
-        self.executor.add_node(node)
+        self.spinner.add(node)
         return node
+
+    def remove(self, node):
+        """Destroy a node while the others go on."""
+        self.nodes.remove(node)
+        self.spinner.remove(node)
+        node.destroy_node()
 
     def launch(self, kind, **options):
         """Make one of our nodes and wait until it is active; parameters are given by their dotted names."""
@@ -107,9 +105,7 @@ class Ros:
         for node in self.nodes[1:]:
             if hasattr(node, "abort_goals"):
                 node.abort_goals()
-        self.executor.shutdown(timeout_sec=5.0)
-        self._thread.join(5.0)
-        self.executor._executor.shutdown(wait=True)  # the threads that rclpy leaves behind
+        self.spinner.stop()
         for node in reversed(self.nodes):
             if hasattr(node, "close"):
                 node.close()

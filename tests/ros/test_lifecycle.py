@@ -16,6 +16,7 @@ from joyai_ros.nodes.config import NodeConfig
 from joyai_ros.nodes.managed import ManagedNode
 from joyai_ros.nodes.scene_node import SceneNode
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.srv import GetScene
 from tests.ros.harness import status_of, wait_for
 
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE = 1, 2, 3, 4  # lifecycle_msgs/Transition
@@ -105,6 +106,42 @@ def test_without_recovery_it_stays_unconfigured_for_its_manager(ros, robot):
     assert state(ros) == ACTIVE
 
 
+def broken(*_):
+    raise ZeroDivisionError("a mistake in a callback")
+
+
+def test_an_error_in_a_callback_of_a_topic_goes_to_error_processing_too(ros, robot):
+    scenes = ros.listen(Scene, "joyai/scene")
+    node = ros.launch(SceneNode, parameters={"recover_after": 0.3})
+    node._stream._sync.add = broken
+    robot.show_until(lambda: node.tally.counts().get("errors"), "error processing")
+    wait_for(lambda: node.is_active, "the node to start again")
+    robot.show_until(lambda: scenes, "a scene after that")
+    assert ros.spinner.is_alive
+
+
+def test_an_error_in_a_service_is_answered_and_goes_to_error_processing(ros):
+    node = ros.launch(SceneNode, parameters={"recover_after": 0.3, "stale_after": 60.0})
+    node.waiting_for = broken  # which the service asks when there is no scene yet
+    response = ros.call(GetScene, "joyai/get_scene")
+    assert response.error_code != GetScene.Request.NONE
+    assert "ZeroDivisionError" in response.error_msg
+    del node.waiting_for
+    wait_for(lambda: node.tally.counts().get("errors"), "error processing")
+    wait_for(lambda: node.is_active, "the node to start again")
+    assert ros.call(GetScene, "joyai/get_scene").error_code == GetScene.Request.NO_SCENE_YET
+
+
+def test_an_error_while_inactive_takes_the_node_down_to_unconfigured(ros):
+    node = ros.make(SceneNode, parameters={"autostart": False, "recover_after": 0.0})
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    node.fail(ZeroDivisionError("a mistake"))
+    wait_for(lambda: node.state[0] == UNCONFIGURED, "error processing")
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS  # nothing of the old error is left
+
+
 class Moody(ManagedNode):
     """A node whose hooks do what a test says."""
 
@@ -161,7 +198,5 @@ def test_the_heartbeat_tells_the_state_and_stops_with_the_node(ros):
     assert beats[-1].label == "active"
     node.trigger_deactivate()
     wait_for(lambda: beats[-1].id == INACTIVE, "a heartbeat of the inactive node")
-    ros.executor.remove_node(node)
-    node.destroy_node()
-    ros.nodes.remove(node)
+    ros.remove(node)
     wait_for(lambda: lost and lost[-1] == 0, "the middleware to say that nobody is alive")

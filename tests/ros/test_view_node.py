@@ -168,9 +168,7 @@ def test_without_a_frame_or_depth_or_while_inactive(ros, frames, imagine):
     _, result = ros.result(ros.send(imagine, motions((10.0,))))
     assert result.error_code == CODES.NODE_INACTIVE
     node.close()
-    ros.executor.remove_node(node)
-    node.destroy_node()
-    ros.nodes.remove(node)
+    ros.remove(node)
     blind = Robot(ros, frames)
     seeing = ros.launch(ViewNode, parameters={**QUIET, "topics.depth": ""})
     blind.show_until(lambda: seeing._newest is not None, "a frame", leave_out=["depth"])
