@@ -260,7 +260,6 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, give everything back and become unconfigured; start again later where that is wanted."""
-        self.tally.add("errors")
         try:
             self.stop()
             self._dismantle()
@@ -273,6 +272,7 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
         return TransitionCallbackReturn.SUCCESS
 
     def _errored(self, error: Exception) -> TransitionCallbackReturn:
+        self.tally.add("errors")
         self._error = f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self.get_logger().error(f"error processing after {self._error}\n{trace}")
