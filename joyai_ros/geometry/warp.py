@@ -21,6 +21,7 @@ from joyai_ros.geometry.arrays import ColorImage, DepthImage, GrayImage, Mask, M
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.complete import complete_nearness
 from joyai_ros.geometry.fill import fill_color
+from joyai_ros.geometry.memory import keep_freed_memory
 from joyai_ros.geometry.splat import reproject_nearness
 from joyai_ros.geometry.surface import Plane, edge_step, edge_threshold, nearness_of
 from joyai_ros.geometry.view import FILLED, SEEN, UNKNOWN
@@ -85,6 +86,7 @@ def layer(color: ColorImage, depth: DepthImage, source: Camera, target: Camera, 
             f"colour image is {color.shape[1]}x{color.shape[0]}, its camera {source.width}x{source.height}; "
             "a resized image needs a resized camera"
         )
+    keep_freed_memory()
     measured = nearness_of(depth)
     margin = _margin(measured, source, target_from_source)
     surface = _without_edges(complete_nearness(measured, source), source, margin)

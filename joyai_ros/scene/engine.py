@@ -12,6 +12,7 @@ from joyai_ros.errors import BoxError, PoseError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import ColorImage, Mask
 from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou, checked_box2d
+from joyai_ros.geometry.memory import keep_freed_memory
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.assign import assign_pixels
 from joyai_ros.scene.config import SceneConfig
@@ -21,6 +22,7 @@ from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
 from joyai_ros.scene.merge import merge_hanging
 from joyai_ros.scene.observation import Detection, Observation
 from joyai_ros.scene.occlusion import outline_occlusion
+from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.relate import relate
 from joyai_ros.scene.rim import measure_rim
 from joyai_ros.scene.settle import settle
@@ -29,6 +31,7 @@ from joyai_ros.scene.track_state import Measured
 from joyai_ros.scene.types import LabelSource, Scene, SceneObject
 
 _LOOSE = 0.3  # share of a 2D box that an object may leave empty: boxes jitter, and depth ends before edges do
+_SAMPLE = 1500  # points that a box is measured from at most
 _BORDER = 2  # pixels from the image border within which an object is taken to reach over it
 
 
@@ -37,7 +40,7 @@ class _Found:
     """The pixels of one object and what is known of it."""
 
     detection: Detection
-    pixels: NDArray[np.int64]
+    patch: Patch
     label_source: LabelSource
 
 
@@ -49,6 +52,7 @@ class SceneEngine:
     """
 
     def __init__(self, config: SceneConfig | None = None) -> None:
+        keep_freed_memory()
         self.config = config or SceneConfig()
         self._tracker = ObjectTracker(self.config.tracking) if self.config.tracking.enabled else None
 
@@ -79,13 +83,14 @@ class SceneEngine:
             groups = self._clusters(frame)
             if self._tracker is not None:
                 groups = self._tracker.regroup(groups, frame, observation)
-            found = [_Found(Detection(id=f"cluster_{k}"), group, LabelSource.NONE) for k, group in enumerate(groups)]
+            patches = [Patch.of(group, frame.camera.width) for group in groups]
+            found = [_Found(Detection(id=f"cluster_{k}"), patch, LabelSource.NONE) for k, patch in enumerate(patches)]
         else:
             found, refused = _pointed_at(frame, observation.color, observation.detections)
-        lifted = settle([_lift(frame, item) for item in found], [item.pixels for item in found], frame)
+        lifted = settle([_lift(frame, item) for item in found], [item.patch.pixels for item in found], frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
-            measured = [Measured(o, item.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
+            measured = [Measured(o, item.patch.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
             objects = self._tracker.update(measured, frame, observation)
         relations = relate(objects, frame.up, self.config.relations)
         return replace(
@@ -155,7 +160,8 @@ def _pointed_at(
         if len(pixels) < MIN_POINTS:
             rejected.append(f"{detection.id}: only {len(pixels)} depth pixels stand out from the surfaces in its box")
             continue
-        found.append(_Found(replace(detection, box=box), pixels, LabelSource.DETECTOR))
+        patch = Patch.of(pixels, frame.camera.width)
+        found.append(_Found(replace(detection, box=box), patch, LabelSource.DETECTOR))
     return found, rejected
 
 
@@ -186,30 +192,27 @@ def _within(box: OrientedBox, frame: FrameGeometry, window: Box2D) -> NDArray[np
 
 
 def _lift(frame: FrameGeometry, item: _Found) -> Lifted:
-    points = frame.points(item.pixels)
-    noise = median(frame.sigma_z.reshape(-1)[item.pixels])
+    sample = item.patch.sample(_SAMPLE)
+    points = frame.points(sample)
+    noise = median(frame.sigma_z.reshape(-1)[sample])
     surface = frame.surface_under(points)
-    rim = measure_rim(frame.depth, frame.camera, surface, item.pixels, item.detection.box, noise)
-    occlusion = outline_occlusion(frame.depth, item.pixels)
+    rim = measure_rim(frame.depth, frame.camera, surface, item.patch, item.detection.box, noise)
+    occlusion = outline_occlusion(frame.depth, item.patch)
     pitch = median(points[:, 2]) / frame.camera.fx
-    extent = lift(points, surface, rim, occlusion, noise, pitch)
-    return replace(extent, unfilled=_unfilled(item, frame) * pitch)
+    return lift(points, surface, rim, occlusion, noise, pitch, _unfilled(item) * pitch)
 
 
-def _unfilled(item: _Found, frame: FrameGeometry) -> float:
+def _unfilled(item: _Found) -> float:
     """Return the pixels of its 2D box's longer side that an object's own pixels leave empty, beyond what boxes are off by."""
     box = item.detection.box
     if box is None:
         return 0.0
-    rows, columns = np.divmod(item.pixels, frame.camera.width)
-    tight = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
-    missing = 1.0 - box2d_iou(box, tight)
+    missing = 1.0 - box2d_iou(box, item.patch.box)
     return max(missing - _LOOSE, 0.0) * max(box[2] - box[0], box[3] - box[1])
 
 
 def _object(frame: FrameGeometry, item: _Found, extent: Lifted) -> SceneObject:
-    rows, columns = np.divmod(item.pixels, frame.camera.width)
-    tight = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+    tight = item.patch.box
     box: Box2D = item.detection.box or tight
     known_up = frame.up is not None
     return SceneObject(
@@ -223,20 +226,24 @@ def _object(frame: FrameGeometry, item: _Found, extent: Lifted) -> SceneObject:
         size_sigma=extent.size_sigma(),
         height=extent.height if known_up else float("nan"),
         height_sigma=extent.height_sigma if known_up else float("nan"),
-        points=len(item.pixels),
-        mask=_cropped_mask(rows, columns, box),
+        points=len(item.patch.pixels),
+        mask=_cropped_mask(item.patch, box),
         truncated=_on_border(tight, frame),
         hollow=extent.hollow,
         front=None if item.detection.front is None else rigid.unit(item.detection.front, "front"),
     )
 
 
-def _cropped_mask(rows: NDArray[np.int64], columns: NDArray[np.int64], box: Box2D) -> Mask:
+def _cropped_mask(patch: Patch, box: Box2D) -> Mask:
     """Return the pixels as a mask of the box rounded outwards."""
     left, top, right, bottom = int(box[0]), int(box[1]), int(np.ceil(box[2])), int(np.ceil(box[3]))
     mask = np.zeros((bottom - top, right - left), dtype=bool)
-    inside = (rows >= top) & (rows < bottom) & (columns >= left) & (columns < right)
-    mask[rows[inside] - top, columns[inside] - left] = True
+    rows = slice(max(top, patch.top), min(bottom, patch.top + patch.mask.shape[0]))
+    columns = slice(max(left, patch.left), min(right, patch.left + patch.mask.shape[1]))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = patch.mask[
+            rows.start - patch.top : rows.stop - patch.top, columns.start - patch.left : columns.stop - patch.left
+        ]
     return mask
 
 

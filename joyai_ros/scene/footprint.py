@@ -6,6 +6,7 @@ never seen, so a circle is completed where the near outline is one; else the sma
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from joyai_ros.geometry.order import quantile
+from joyai_ros.geometry.order import median, quantile
 
 _MIN_CELL = 0.003  # metres
 _MOST_CELLS = 1000  # along a side: what is spread wider is no object, and must not cost more than one
@@ -27,8 +28,10 @@ _SECTORS = 36  # of the outline around its middle
 _NEAR_SIDE = np.radians(95.0)  # either way from the viewer: the part of the outline that is certainly seen
 _ROUNDNESS = 0.035  # of the radius, plus a pixel: rms distance of the near outline from a circle
 _MIN_ARC = np.radians(110.0)  # of that circle which must be seen
+_TRIMMINGS = 4  # at most
 _KEPT = 0.67  # of the whole outline that a circle must explain where the near part does not
 _WIDTH = (0.85, 1.1)  # of the diameter: the extent across the view that a circle of this size shows
+_ON_A_LINE = 1e-18  # determinant of outline points' scatter
 _OVERSHOOT = 1.12  # radii beyond which no point of a round object lies
 
 Array = NDArray[np.float64]
@@ -86,26 +89,30 @@ def _rectangle(points: Array) -> Footprint:
     points lie on the sides of the right one (the closeness criterion of Zhang et al., "Efficient L-shape fitting for
     vehicle detection using laser scanners", IV 2017).
     """
-    _, _, angle = cv2.minAreaRect(np.ascontiguousarray(points, dtype=np.float32))
+    points = np.asarray(points, dtype=np.float32)
+    _, _, angle = cv2.minAreaRect(points)
     theta = np.radians(angle) + _TURNS
-    axes = np.stack([np.cos(theta), np.sin(theta)]), np.stack([-np.sin(theta), np.cos(theta)])
+    cos, sin = np.cos(theta), np.sin(theta)
+    axes = np.stack([cos, sin]), np.stack([-sin, cos])
     # The outermost of thousands of noisy points lie outside: the sides are taken a little way in, and moved out again
     # by what an evenly covered rectangle has beyond.
-    along = np.stack([points @ axis for axis in axes])
+    along = (np.concatenate(axes, axis=1).T.astype(np.float32) @ points.T).reshape(2, len(theta), len(points))
     trimmed = int(_TRIM * (len(points) - 1))
-    ranked = np.partition(along, (trimmed, len(points) - 1 - trimmed), axis=1)
-    low, high = ranked[:, trimmed], ranked[:, len(points) - 1 - trimmed]
+    ranked = np.sort(along, axis=2)  # quicker than to partition twice
+    low, high = ranked[:, :, trimmed], ranked[:, :, len(points) - 1 - trimmed]
     area = np.prod(high - low, axis=0)
-    off = np.minimum(np.abs(along - low[:, None]), np.abs(high[:, None] - along)).min(axis=0)
-    closeness = (1.0 / np.maximum(off, _ON_SIDE)).sum(axis=0)
-    best = int(np.argmax(np.where(area <= _AS_SMALL * area.min(), closeness, -1.0)))
+    small = np.flatnonzero(area <= _AS_SMALL * area.min())
+    off = np.minimum(np.abs(along[:, small] - low[:, small, None]), np.abs(high[:, small, None] - along[:, small]))
+    closeness = (1.0 / np.maximum(off.min(axis=0), _ON_SIDE)).sum(axis=1)
+    best = int(small[np.argmax(closeness)])
     axis, across = axes[0][:, best], axes[1][:, best]
-    length, width = (high - low)[:, best] / (1.0 - 2.0 * _TRIM)
-    middle = (low + high)[:, best] / 2.0
+    (left, near), (right, far) = low[:, best].tolist(), high[:, best].tolist()
+    length, width = (right - left) / (1.0 - 2.0 * _TRIM), (far - near) / (1.0 - 2.0 * _TRIM)
+    middle = (left + right) / 2.0, (near + far) / 2.0
     center = middle[0] * axis + middle[1] * across
     if width > length:
         length, width, axis = width, length, across
-    return Footprint(center, axis, float(length), float(width))
+    return Footprint(center, axis, length, width)
 
 
 def _circle(points: Array, pitch: float) -> Footprint | None:
@@ -122,8 +129,12 @@ def _circle(points: Array, pitch: float) -> Footprint | None:
         if fit is None:
             continue
         center, radius = fit
-        beyond = np.linalg.norm(points - center, axis=1) > _OVERSHOOT * radius + 2.0 * pitch
-        if beyond.mean() < 0.01 and _WIDTH[0] * 2.0 * radius < wide < _WIDTH[1] * 2.0 * radius + 4.0 * pitch:
+        offset = points - center
+        beyond = offset[:, 0] ** 2 + offset[:, 1] ** 2 > (_OVERSHOOT * radius + 2.0 * pitch) ** 2
+        if (
+            np.count_nonzero(beyond) < 0.01 * len(points)
+            and _WIDTH[0] * 2.0 * radius < wide < _WIDTH[1] * 2.0 * radius + 4.0 * pitch
+        ):
             side = center / max(float(np.linalg.norm(center)), 1e-9)
             return Footprint(center, np.array([side[1], -side[0]]), 2.0 * radius, 2.0 * radius, True)
     return None
@@ -131,29 +142,42 @@ def _circle(points: Array, pitch: float) -> Footprint | None:
 
 def _fit_circle(outline: Array, pitch: float, trimmed: bool) -> tuple[Array, float] | None:
     """Return centre (2,) and radius of the circle through outline points, or None where they are not on one."""
-    # Kasa's least squares: x^2 + y^2 = 2 a x + 2 b y + c, about the outline's own middle to keep it well conditioned.
-    origin = outline.mean(axis=0)
-    outline = outline - origin
-    design = np.column_stack([2.0 * outline, np.ones(len(outline))])
-    kept = np.ones(len(outline), dtype=bool)
-    for _ in range(4 if trimmed else 1):
-        part = design[kept]
-        normal = part.T @ part
-        if abs(np.linalg.det(normal)) < 1e-18:
+    points = outline[:, 0] + 1j * outline[:, 1]
+    kept = np.ones(len(points), dtype=bool)
+    for _ in range(_TRIMMINGS if trimmed else 1):
+        circle = _through(points[kept])
+        if circle is None:
             return None
-        a, b, c = np.linalg.solve(normal, part.T @ (outline[kept] ** 2).sum(axis=1))
-        if c + a * a + b * b <= 0:
-            return None
-        center, radius = np.array([a, b]), float(np.sqrt(c + a * a + b * b))
-        off = np.abs(np.linalg.norm(outline - center, axis=1) - radius)
+        center, radius = circle
+        off = np.abs(np.abs(points - center) - radius)
         if trimmed:
-            kept = off <= quantile(off, _KEPT)
+            before, kept = kept, off <= quantile(off, _KEPT)
+            if (before == kept).all():
+                break
     tolerance = (_ROUNDNESS * (0.7 if trimmed else 1.0)) * radius + 1.2 * pitch
-    if np.sqrt(np.mean(off[kept] ** 2)) > tolerance:
+    if np.square(off[kept]).mean() > tolerance**2:
         return None
-    bearing = np.sort(np.arctan2(*(outline[kept] - center).T[::-1]))
-    gap = np.max(np.diff(np.append(bearing, bearing[0] + 2.0 * np.pi)))
-    return (center + origin, radius) if 2.0 * np.pi - gap > _MIN_ARC else None
+    bearing = np.sort(np.angle(points[kept] - center))
+    gap = max(float(np.diff(bearing).max()), float(bearing[0] - bearing[-1]) + 2.0 * np.pi)
+    return (np.array([center.real, center.imag]), radius) if 2.0 * np.pi - gap > _MIN_ARC else None
+
+
+def _through(points: NDArray[np.complex128]) -> tuple[complex, float] | None:
+    """Return centre and radius of the circle nearest to points (N,), x + iy; None where they lie on a line.
+
+    Kasa's least squares, ``x^2 + y^2 = 2 a x + 2 b y + c``, about the points' own middle: c stands alone there.
+    """
+    middle = complex(points.sum()) / len(points)
+    offset = points - middle
+    x, y = offset.real, offset.imag
+    square = x * x + y * y
+    xx, xy, yy = float(x @ x), float(x @ y), float(y @ y)
+    along, across = float(square @ x) / 2.0, float(square @ y) / 2.0
+    determinant = xx * yy - xy * xy
+    if determinant < _ON_A_LINE:
+        return None
+    a, b = (yy * along - xy * across) / determinant, (xx * across - xy * along) / determinant
+    return middle + complex(a, b), math.sqrt(a * a + b * b + (xx + yy) / len(points))
 
 
 def _outline(points: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -162,8 +186,9 @@ def _outline(points: Array) -> tuple[Array, NDArray[np.bool_]]:
     middle = (low + high) / 2.0
     offset = points - middle
     angle = np.arctan2(offset[:, 1], offset[:, 0])
-    sector = np.floor((angle + np.pi) / (2.0 * np.pi) * _SECTORS).astype(np.int64) % _SECTORS
-    order = np.lexsort((np.einsum("ij,ij->i", offset, offset), sector))
+    sector = ((angle + np.pi) * (_SECTORS / (2.0 * np.pi))).astype(np.int64) % _SECTORS
+    far = np.einsum("ij,ij->i", offset, offset)
+    order = np.argsort(sector + far * (0.999 / max(float(far.max()), 1e-12)))
     last = np.append(np.flatnonzero(np.diff(sector[order])), len(order) - 1)
     outer = order[last]
     towards = np.arctan2(-middle[1], -middle[0])
@@ -177,13 +202,16 @@ def _cells(points: Array, cell: float) -> Array:
     An upright side puts hundreds of points over one line and a level top spreads them: taken by cells, both count by the
     ground they cover.
     """
-    low = points.min(axis=0)
-    cell = max(cell, float((points.max(axis=0) - low).max()) / _MOST_CELLS)
-    index = np.floor((points - low) / cell).astype(np.int64)
-    key = index[:, 0] * (int(index[:, 1].max()) + 1) + index[:, 1]
+    x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
+    left, near = float(x.min()), float(y.min())
+    wide, deep = float(x.max()) - left, float(y.max()) - near
+    cell = max(cell, wide / _MOST_CELLS, deep / _MOST_CELLS)
+    key = ((x - left) / cell).astype(np.int64) * (int(deep / cell) + 1) + ((y - near) / cell).astype(np.int64)
     count = np.bincount(key)
-    kept = np.flatnonzero(count > _ALONE * np.median(count[count > 0])) if len(points) >= 50 else np.flatnonzero(count)
+    kept = np.flatnonzero(count)
+    if len(points) >= 50:
+        kept = kept[count[kept] > _ALONE * median(count[kept])]
     if len(kept) < 3:
         return points
-    x, y = (np.bincount(key, weights=points[:, axis])[kept] / count[kept] for axis in (0, 1))
-    return np.column_stack([x, y])
+    total = count[kept]
+    return np.column_stack([np.bincount(key, weights=values)[kept] / total for values in (x, y)])

@@ -27,7 +27,6 @@ _HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a 
 _HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing
 _UNFILLED = 0.35  # sigma per metre of a 2D box that an object's pixels leave empty
 _LEAN = 0.2  # metres that the middle may lie aside per metre of hidden height
-_SAMPLE = 1500  # points that a box is measured from at most
 _DEEP = 0.22  # of the width within the footprint's sides
 _TOP_BAND = 0.006  # metres, and at least a tenth of the height, below the top that still count as top
 _TOP_SHARE = 0.06  # share of an object's points that make a level top
@@ -121,7 +120,15 @@ class Lifted:
         return _ACROSS * (lateral + lean), _ALONG * (along + lean)
 
 
-def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise: float, pitch: float) -> Lifted:
+def lift(
+    points: Points,
+    surface: Surface,
+    rim: Rim,
+    occlusion: Occlusion,
+    noise: float,
+    pitch: float,
+    unfilled: float = 0.0,
+) -> Lifted:
     """Measure an object's extent from its visible points.
 
     Args:
@@ -131,9 +138,8 @@ def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise
         occlusion: how much of its outline is cut.
         noise: metres, depth noise at the object (one standard deviation).
         pitch: metres between neighbouring depth pixels on the object.
+        unfilled: metres by which its pixels fail to fill the 2D box drawn for it.
     """
-    if len(points) > _SAMPLE:
-        points = points[np.linspace(0, len(points) - 1, _SAMPLE).astype(np.int64)]
     level = np.asarray(points, dtype=np.float64) @ surface.basis.T
     height = level[:, 2] + surface.offset
     footprint = fit_footprint(level[:, :2], pitch, noise)
@@ -155,6 +161,7 @@ def lift(points: Points, surface: Surface, rim: Rim, occlusion: Occlusion, noise
         top_sigma=float(np.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0)),
         bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
         occlusion=occlusion,
+        unfilled=unfilled,
         stick=fit_stick(level),
     )
 
@@ -171,8 +178,6 @@ def _is_closed(level: NDArray[np.float64], height: NDArray[np.float64], footprin
 
 
 def _box_axes(axis: NDArray[np.float64], basis: Mat3) -> Mat3:
-    """Return (3, 3) columns length, width, up in the optical frame from the length axis (2,) in the level plane."""
-    length = basis.T @ np.array([axis[0], axis[1], 0.0])
-    up = basis[2]
-    left, _, right = np.linalg.svd(np.column_stack([length, np.cross(up, length), up]))
-    return np.asarray(left @ right)
+    """Return (3, 3) columns length, width, up in the optical frame from the unit length axis (2,) in the level plane."""
+    x, y = float(axis[0]), float(axis[1])
+    return np.asarray(basis.T @ np.array([[x, -y, 0.0], [y, x, 0.0], [0.0, 0.0, 1.0]]))

@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from joyai_ros.geometry.arrays import DepthImage, Mat3, Vec3
+from joyai_ros.geometry.arrays import DepthImage, Mask, Mat3, Vec3
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import median, quantile
 from joyai_ros.scene.level import level_basis
+from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.segment import plane_heights
 from joyai_ros.scene.types import SupportPlane
 
@@ -31,6 +32,7 @@ _MAX_BAND = 6.0  # pixels: a wider gap is not the sensor's edge
 _BESIDE = 25  # pixels around an object's foot within which its support surface is measured again
 _FOOT_BAND = 0.012  # metres off the plane that still count as that surface
 _MIN_FOOT_PIXELS = 100
+_SAMPLE = 1000  # values are enough for a rank among them
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Rim:
 
 
 def measure_rim(
-    depth: DepthImage, camera: Camera, surface: Surface, pixels: NDArray[np.int64], box: Box2D | None, noise: float
+    depth: DepthImage, camera: Camera, surface: Surface, patch: Patch, box: Box2D | None, noise: float
 ) -> Rim:
     """Measure an object's top and foot.
 
@@ -89,82 +91,84 @@ def measure_rim(
         depth: (H, W) float32 metres.
         camera: its camera.
         surface: what the object stands on.
-        pixels: (N,) flat indices of the object's pixels.
+        patch: the object's pixels.
         box: the object's 2D box, where somebody drew one.
         noise: metres, depth noise at the object (one standard deviation).
     """
-    rows, columns = np.divmod(pixels, camera.width)
-    r0, c0 = max(int(rows.min()) - _BESIDE, 0), max(int(columns.min()) - _BESIDE, 0)
-    r1, c1 = (
-        min(int(rows.max()) + _BESIDE, camera.height - 1) + 1,
-        min(int(columns.max()) + _BESIDE, camera.width - 1) + 1,
-    )
-    part = np.s_[r0:r1, c0:c1]
-    height = plane_heights(depth[part], camera.cropped(c0, r0, c1 - c0, r1 - r0), surface.normal, surface.offset)
-    mask = np.zeros(height.shape, dtype=np.float32)
-    mask[rows - r0, columns - c0] = 1.0
-    share = cv2.blur(mask, (_WINDOW, _WINDOW), borderType=cv2.BORDER_CONSTANT)
-    mean = cv2.blur(height * mask, (_WINDOW, _WINDOW), borderType=cv2.BORDER_CONSTANT)
-    solid = (share > _FILLED) & (mask > 0)
-    smooth = mean[solid] / share[solid] if solid.any() else height[mask > 0]
-    top = _top(smooth, noise) - _EXCESS * noise
-    gain = _lost_band(depth[part], height, mask, top, surface, camera, (box[1] - r0) if box is not None else None)
-    foot = _foot(depth[part], height, mask, rows, r0) if surface.is_support else 0.0
-    return Rim(top + gain / 2.0, gain / np.sqrt(12.0), foot, _is_hollow(depth[part], height, mask > 0, noise))
+    top, left, mask = patch.top, patch.left, patch.mask
+    z = depth[top : top + mask.shape[0], left : left + mask.shape[1]]
+    height = plane_heights(z, camera, surface.normal, surface.offset, top, left)
+    own = mask.astype(np.float32)
+    window, border = (_WINDOW, _WINDOW), cv2.BORDER_CONSTANT
+    count = cv2.boxFilter(own, -1, window, normalize=False, borderType=border)
+    total = cv2.boxFilter(height * own, -1, window, normalize=False, borderType=border)
+    solid = (count > _FILLED * _WINDOW**2) & mask
+    smooth = total[solid] / count[solid]
+    if len(smooth) == 0:
+        smooth = height[mask]
+    highest = _top(smooth, noise) - _EXCESS * noise
+    gain = _lost_band(depth, height, patch, highest, surface, camera, box[1]) if box is not None else 0.0
+    foot = _foot(depth, camera, surface, patch) if surface.is_support else 0.0
+    return Rim(highest + gain / 2.0, gain / np.sqrt(12.0), foot, _is_hollow(z, height, mask, noise))
 
 
 def _top(smooth: NDArray[np.float32], noise: float) -> float:
     """Return the highest of the window means, unless a few stick out of a level top: those are of what stands on it."""
-    level, nearly = quantile(smooth, 0.90), quantile(smooth, 0.97)
+    some = smooth[:: max(len(smooth) // _SAMPLE, 1)]
+    level, nearly = quantile(some, 0.90), quantile(some, 0.97)
     top = float(smooth.max())
-    flat = np.abs(smooth - level) < _LEVEL_BAND + 2.0 * noise
-    return nearly if top - nearly > _LEVEL_BAND + 3.0 * noise and flat.mean() > _LEVEL_SHARE else top
+    if top - nearly <= _LEVEL_BAND + 3.0 * noise:
+        return top
+    flat = np.abs(some - level) < _LEVEL_BAND + 2.0 * noise
+    return nearly if flat.mean() > _LEVEL_SHARE else top
 
 
 def _lost_band(
     depth: DepthImage,
     height: NDArray[np.float32],
-    mask: NDArray[np.float32],
+    patch: Patch,
     top: float,
     surface: Surface,
     camera: Camera,
-    box_top: float | None,
+    box_top: float,
 ) -> float:
     """Return the height in metres of the band without depth between the measured rim and the box's upper side."""
-    if box_top is None:
-        return 0.0
-    first = np.argmax(mask > 0, axis=0)
-    columns = np.flatnonzero((mask > 0).any(axis=0))
-    first = first[columns]
-    reaching = height[first, columns] > top - _NEAR_TOP
-    if not reaching.any():
-        return 0.0
+    columns, first, _ = patch.by_column
+    reaching = height[first - patch.top, columns - patch.left] > top - _NEAR_TOP
     columns, first = columns[reaching], first[reaching]
+    if len(columns) == 0:
+        return 0.0
     # The run of pixels without depth above each column's first one, as far as the band may reach.
-    above = first[:, None] - 1 - np.arange(int(_MAX_BAND))
-    measured = (above < 0) | (depth[np.maximum(above, 0), columns[:, None]] > 0)
-    run = np.where(measured.any(axis=1), np.argmax(measured, axis=1), int(_MAX_BAND))
+    above = first - 1 - np.arange(int(_MAX_BAND))[:, None]
+    measured = (above < 0) | (depth[np.maximum(above, 0), columns] > 0)
+    run = np.where(measured.any(axis=0), np.argmax(measured, axis=0), int(_MAX_BAND))
     runs = np.minimum(run, np.maximum(first - box_top, 0.0))
     z = median(depth[first, columns])
     level = max(float(np.hypot(surface.normal[0], surface.normal[1])), 0.3)
     return median(runs) * z / camera.fy / level
 
 
-def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: NDArray[np.bool_], noise: float) -> bool:
+def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise: float) -> bool:
     """Whether, going up the image, the object's own surface jumps back and down in a good part of its columns."""
+    depth, height, mask = depth[:, ::2], height[:, ::2], mask[:, ::2]
     jumps = np.zeros(mask.shape[1], dtype=bool)
     for step in _RIM_STEPS:
-        both = mask[step:] & mask[:-step]
-        back = depth[:-step] - depth[step:] > _RIM_BACK + 3.0 * noise
-        down = height[step:] - height[:-step] > _RIM_DOWN + 2.0 * noise
-        jumps |= (both & back & down).any(axis=0)
-    return float(jumps.sum()) > _RIM_COLUMNS * float(mask.any(axis=0).sum())
+        jump = depth[:-step] - depth[step:] > _RIM_BACK + 3.0 * noise
+        jump &= height[step:] - height[:-step] > _RIM_DOWN + 2.0 * noise
+        jump &= mask[step:]
+        jump &= mask[:-step]
+        jumps |= jump.any(axis=0)
+    return int(np.count_nonzero(jumps)) > _RIM_COLUMNS * int(np.count_nonzero(mask.any(axis=0)))
 
 
-def _foot(
-    depth: DepthImage, height: NDArray[np.float32], mask: NDArray[np.float32], rows: NDArray[np.int64], r0: int
-) -> float:
+def _foot(depth: DepthImage, camera: Camera, surface: Surface, patch: Patch) -> float:
     """Return the median height of the support surface beside the lower half of the object."""
-    beside = (mask == 0) & (depth > 0) & (np.abs(height) < _FOOT_BAND)
-    beside[: int(median(rows)) - r0] = False
-    return median(height[beside]) if beside.sum() >= _MIN_FOOT_PIXELS else 0.0
+    half = int(median(patch.rows[:: max(len(patch.rows) // _SAMPLE, 1)]))
+    bottom, right = patch.top + patch.mask.shape[0], patch.left + patch.mask.shape[1]
+    left = max(patch.left - _BESIDE, 0)
+    part = depth[half : min(bottom + _BESIDE, depth.shape[0]), left : right + _BESIDE]
+    height = plane_heights(part, camera, surface.normal, surface.offset, half, left)
+    beside = (np.abs(height) < _FOOT_BAND) & (part > 0)
+    beside[: bottom - half, patch.left - left : right - left] &= ~patch.mask[half - patch.top :]
+    found = height[beside]
+    return median(found[:: max(len(found) // _SAMPLE, 1)]) if len(found) >= _MIN_FOOT_PIXELS else 0.0

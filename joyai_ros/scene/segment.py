@@ -42,14 +42,23 @@ class Clusters:
         return len(self.stats) - 1
 
 
-def plane_heights(depth: DepthImage, camera: Camera, normal: Vec3, offset: float) -> NDArray[np.float32]:
-    """Return (H, W) float32 heights in metres of the surface above the plane ``normal @ p + offset = 0``.
+def plane_heights(
+    depth: DepthImage, camera: Camera, normal: Vec3, offset: float, top: int = 0, left: int = 0
+) -> NDArray[np.float32]:
+    """Return (h, w) float32 heights in metres of the surface above the plane ``normal @ p + offset = 0``.
 
     Pixels without depth read ``offset``; mask them with the depth image.
+
+    Args:
+        depth: (h, w) float32 metres, the camera's image or a part of it.
+        camera: the camera.
+        normal, offset: the plane.
+        top, left: where the part begins.
     """
-    across = (normal[0] / camera.fx) * (np.arange(camera.width) - camera.cx)
-    down = (normal[1] / camera.fy) * (np.arange(camera.height) - camera.cy) + normal[2]
-    slope = np.add.outer(down.astype(np.float32), across.astype(np.float32))
+    height, width = depth.shape
+    across = (normal[0] / camera.fx) * (np.arange(left, left + width) - camera.cx)
+    down = (normal[1] / camera.fy) * (np.arange(top, top + height) - camera.cy) + normal[2]
+    slope = down.astype(np.float32)[:, None] + across.astype(np.float32)
     slope *= depth
     slope += np.float32(offset)
     return slope

@@ -50,11 +50,12 @@ def fit_stick(points: Array) -> Stick | None:
     if len(points) < _MIN_POINTS:
         return None
     middle = points.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov((points - middle).T))
+    offset = points - middle
+    values, vectors = np.linalg.eigh(offset.T @ offset / (len(points) - 1))
     axis = vectors[:, 2]
     if values[2] < _SLENDER**2 * max(values[1], 1e-12) or abs(axis[2]) < _STEEP:
         return None
-    across = (points - middle) @ vectors[:, 1]
+    across = offset @ vectors[:, 1]
     thickness = quantile(across, 1.0 - _TRIM) - quantile(across, _TRIM)
     return Stick(middle, axis[:2] / axis[2], float(thickness))
 

@@ -93,8 +93,11 @@ class ObjectTracker:
 
     def unseen(self, observation: Observation) -> tuple[SceneObject, ...]:
         """Return what is remembered at a frame that shows nothing: without depth nothing is measured, or denied."""
+        self._is_new(observation.stamp)
         pose, _ = self._locate(observation)
-        return tuple(self._memory(self._tracks, Place(observation.stamp, pose, rigid.inverse(pose))))
+        place = Place(observation.stamp, pose, rigid.inverse(pose))
+        self._tracks = [track for track in self._tracks if not self._is_forgotten(track, place)]
+        return tuple(self._memory(self._tracks, place))
 
     def regroup(
         self, groups: list[NDArray[np.int64]], frame: FrameGeometry, observation: Observation
@@ -116,19 +119,26 @@ class ObjectTracker:
 
     def _arrive(self, frame: FrameGeometry, observation: Observation) -> Now:
         """Take the frame's stamp, pose and gravity in."""
-        stamp, fresh = observation.stamp, True
-        if self._newest is not None and stamp != 0:
-            if stamp < self._newest - self.config.time_jump * NANOSECONDS:
-                self._restart()
-            else:
-                fresh = stamp > self._newest
-        self._newest = stamp if self._newest is None else max(stamp, self._newest)
+        stamp, fresh = observation.stamp, self._is_new(observation.stamp)
         pose, posed = self._locate(observation)
         if posed and frame.up is not None:
             up = pose[:3, :3] @ frame.up
             self._up = up if self._up is None else rigid.unit((1.0 - _NEW_UP) * self._up + _NEW_UP * up)
         fuses = posed and fresh and frame.up is not None
         return Now(stamp, pose, rigid.inverse(pose), frame, posed, fuses)
+
+    def _is_new(self, stamp: int) -> bool:
+        """Take a stamp in: return whether it is newer than all before, and begin a new sequence where it jumps back."""
+        fresh = True
+        if self._newest is not None and stamp != 0:
+            if stamp < self._newest - self.config.time_jump * NANOSECONDS:
+                self._restart()
+            else:
+                fresh = stamp > self._newest
+        self._newest = stamp if self._newest is None else max(stamp, self._newest)
+        reach = self.config.reacquire_within * NANOSECONDS
+        self._gone = [track for track in self._gone if stamp - track.last <= reach]
+        return fresh
 
     def _locate(self, observation: Observation) -> tuple[Mat4, bool]:
         """Return the camera's pose, and whether it is this frame's own.
@@ -237,20 +247,20 @@ class ObjectTracker:
             )
             if now.posed:
                 track.denied = track.denied + 1 if empty or taken else 0
-            confirmed = track.measured >= self.config.confirmed_after
             if track.denied >= (self.config.gone_after if empty else self.config.taken_after):
                 dropped.add(id(track))
-                if empty and confirmed:
+                if empty and self._is_confirmed(track):
                     self._gone.append(track)
-            elif self._is_forgotten(track, confirmed, now):
+            elif self._is_forgotten(track, now):
                 dropped.add(id(track))
         self._tracks = [track for track in self._tracks if id(track) not in dropped]
-        reach = self.config.reacquire_within * NANOSECONDS
-        self._gone = [track for track in self._gone if now.stamp - track.last <= reach]
         self._limit()
 
-    def _is_forgotten(self, track: Track, confirmed: bool, now: Now) -> bool:
-        lasting = confirmed and self._world is not None
+    def _is_confirmed(self, track: Track) -> bool:
+        return track.measured >= self.config.confirmed_after
+
+    def _is_forgotten(self, track: Track, now: Place) -> bool:
+        lasting = self._is_confirmed(track) and self._world is not None
         limit = self.config.forget_after if lasting else self.config.unconfirmed_for
         return now.stamp - track.last > limit * NANOSECONDS or (not lasting and track.missed >= _UNCONFIRMED_FRAMES)
 
@@ -302,5 +312,6 @@ class ObjectTracker:
         """Return what is remembered of tracks that are not in sight; nothing without a world to remember it in."""
         if self._world is None:
             return []
-        confirmed = [track for track in tracks if track.measured >= self.config.confirmed_after]
-        return [remembered_object(track, place, self.config.sigma_growth) for track in confirmed]
+        return [
+            remembered_object(track, place, self.config.sigma_growth) for track in tracks if self._is_confirmed(track)
+        ]

@@ -1,0 +1,72 @@
+"""The pixels of one object, and its outline in the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import Mask
+from joyai_ros.geometry.boxes import Box2D
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Some pixels of an image.
+
+    Attributes:
+        pixels: (N,) flat indices, N >= 1.
+        rows, columns: (N,) the same.
+        top, left: first row and column.
+        mask: (h, w) bool, the pixels in the rectangle around them.
+    """
+
+    pixels: Index
+    rows: Index
+    columns: Index
+    top: int
+    left: int
+    mask: Mask
+
+    @classmethod
+    def of(cls, pixels: Index, width: int) -> Patch:
+        """The patch of flat indices (N,), N >= 1, in an image of this width."""
+        rows = pixels // width
+        columns = pixels - rows * width
+        top, left = int(rows.min()), int(columns.min())
+        mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), dtype=bool)
+        mask[rows - top, columns - left] = True
+        return cls(pixels, rows, columns, top, left, mask)
+
+    @property
+    def box(self) -> Box2D:
+        """The tight 2D box."""
+        height, width = self.mask.shape
+        return float(self.left), float(self.top), float(self.left + width), float(self.top + height)
+
+    def sample(self, most: int) -> Index:
+        """Return at most so many of the pixels, evenly chosen."""
+        if len(self.pixels) <= most:
+            return self.pixels
+        return self.pixels[np.linspace(0, len(self.pixels) - 1, most).astype(np.int64)]
+
+    @cached_property
+    def by_row(self) -> tuple[Index, Index, Index]:
+        """(K,) rows that hold pixels, and the first and the last column in each, of the whole image."""
+        rows, first, last = _ends(self.mask)
+        return rows + self.top, first + self.left, last + self.left
+
+    @cached_property
+    def by_column(self) -> tuple[Index, Index, Index]:
+        """(K,) columns that hold pixels, and the first and the last row in each, of the whole image."""
+        columns, first, last = _ends(np.ascontiguousarray(self.mask.T))
+        return columns + self.left, first + self.top, last + self.top
+
+
+def _ends(mask: Mask) -> tuple[Index, Index, Index]:
+    lines = np.flatnonzero(mask.any(axis=1))
+    return lines, mask.argmax(axis=1)[lines], mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)[lines]
