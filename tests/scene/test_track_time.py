@@ -1,0 +1,97 @@
+"""Stamps and poses: sequences that begin anew, frames out of order, frames without a pose, poses that jump."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from benchmarks.raycast import Ball, Tube
+from joyai_ros.geometry import rigid
+from tests.scene.film import Film, nameless, without_pose
+from tests.scene.stage import block
+
+THINGS = {
+    "book": block(-0.2, 0.0, (0.13, 0.08, 0.10), heading=0.4),
+    "can": [Tube((0.05, 0.08, 0.05), 0.035, 0.10)],
+    "ball": [Ball((0.2, -0.08, 0.04), 0.04)],
+    "low": block(0.0, -0.14, (0.10, 0.05, 0.05), heading=-0.3),
+}
+ASIDE = (0.75, 0.3, 0.0)
+
+
+@pytest.mark.parametrize(("back", "anew"), [(0.5, False), (0.9, False), (1.1, True), (60.0, True)])
+def test_stamps_that_jump_back_begin_a_new_sequence(back, anew):
+    film = Film(THINGS, time_jump=1.0)
+    film.pan(-6, -2, 2, 6)
+    take = film.take(6, target=ASIDE, after=-back)
+    assert (take.remembered == {}) is anew
+    assert all((item.views == 1) is anew for item in take.seen.values())
+
+
+def test_a_new_sequence_gives_its_ids_anew():
+    film = Film(THINGS, "nothing")
+    first = film.take(0)
+    film.things = dict(reversed(THINGS.items()))
+    film.take(10)
+    again = film.take(0, after=-50.0)
+    assert sorted(again.ids.values()) == sorted(first.ids.values()) == [f"cluster_{k}" for k in range(len(THINGS))]
+
+
+@pytest.mark.parametrize("after", [0.0, -0.3])
+def test_a_frame_that_comes_twice_or_late_is_not_fused_again(after):
+    film = Film(THINGS)
+    last = film.pan(-6, -2, 2, 6)[-1]
+    take = film.take(6, after=after)
+    assert take.ids == last.ids
+    assert {item.views for item in take.scene.objects} == {4}
+    film.seconds = last.shot.observation.stamp / 1e9
+    assert {item.views for item in film.take(8).scene.objects} == {5}
+
+
+def test_a_frame_without_a_pose_borrows_the_last():
+    film = Film(THINGS, hold_pose=0.5)
+    last = film.pan(-6, -2, 2, 6)[-1]
+    take = film.take(6, change=without_pose, after=0.4)
+    assert take.ids == last.ids
+    assert take.scene.world_from_camera is None  # it is not claimed
+    for name, item in take.seen.items():
+        assert item.views == 4  # what a borrowed pose places is not fused
+        np.testing.assert_allclose(take.box(item).center, last.box(last.seen[name]).center, atol=0.002)
+    aside = film.take(6, target=ASIDE, change=without_pose, after=0.05)
+    assert "book" in {item.id for item in aside.scene.objects}  # known, though nobody can say where it is now
+    assert film.take(8).ids == last.ids
+
+
+def test_with_a_borrowed_pose_nothing_is_seen_to_be_gone():
+    film = Film(THINGS, gone_after=1)
+    film.pan(-6, -2, 2, 6)
+    del film.things["book"]
+    assert set(film.take(6, change=without_pose).remembered) == {"book"}
+    assert film.take(6).remembered == {}
+
+
+def test_after_too_long_without_a_pose_the_world_is_lost():
+    film = Film(THINGS, "nothing", hold_pose=0.5)
+    last = film.pan(-6, -2, 2, 6)[-1]
+    take = film.take(6, change=without_pose, after=0.7)
+    assert not set(take.ids.values()) & set(last.ids.values())  # numbers of clusters are never used twice
+    assert take.remembered == {}
+
+
+def test_another_world_frame_is_another_world():
+    film = Film(THINGS, "nothing")
+    last = film.pan(-6, -2, 2, 6)[-1]
+    take = film.take(6, change=lambda o: replace(o, world_frame="map"))
+    assert not set(take.ids.values()) & set(last.ids.values())
+
+
+@pytest.mark.parametrize("how", ["boxes", "nothing"])
+def test_a_pose_that_jumps_moves_no_object(how):
+    """Localisation corrects itself by some centimetres: all objects seem to move at once, so none did."""
+    film = Film(THINGS, how)
+    last = film.pan(-6, -2, 2, 6)[-1]
+    jump = rigid.make_transform(np.eye(3), np.array([0.03, 0.02, 0.0]))
+    change = nameless(np.random.default_rng(1)) if how == "boxes" else lambda o: o
+    take = film.take(6, change=lambda o: change(replace(o, world_from_camera=jump @ o.world_from_camera)))
+    assert take.ids == last.ids
+    assert not any(item.moved for item in take.scene.objects)
