@@ -25,6 +25,8 @@ _AGREED = 0.7  # share of what colour finds that depth has found as well, from w
 _NEEDED = 0.06  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
 _SMOOTHING = 3
+_SPARSE = 2  # pixels between those from which the colours around are learnt
+_SAMPLE = 300  # pixels through which the plane is laid
 _DEPTH_PLAY = 0.05  # metres off the plane through them, beyond which pixels of a patch show something behind it
 
 
@@ -44,32 +46,32 @@ def tell_by_color(
     """
     result = list(assigned)
     width = depth.shape[1]
-    taken = np.zeros(0, dtype=np.int64)
+    taken = np.zeros(depth.size, dtype=bool)
     for b in sorted(range(len(boxes)), key=lambda k: _area(boxes[k])):
         larger = [k for k, box in enumerate(boxes) if _area(box) > _LARGER * _area(boxes[b])]
         covered = any(_shared(boxes[b], boxes[k]) > _COVERED for k in larger)
         if not covered and len(result[b]) >= _LEAST:
             continue
         within = [box for k, box in enumerate(boxes) if k != b and k not in larger]
-        found = np.setdiff1d(_patch(color, depth, boxes[b], within), taken, assume_unique=True)
-        framed = len(found) >= max(_LEAST, _DENSE * _area(boxes[b])) and _filled(boxes[b], found, width) >= _FRAMED
-        if not framed or float(np.isin(found, result[b]).mean()) > _AGREED:
+        found = _patch(color, depth, boxes[b], within)
+        found = found[~taken[found]]
+        if len(found) < _LEAST:
+            continue
+        known = np.zeros(depth.size, dtype=bool)
+        known[result[b]] = True
+        if float(known[found].mean()) > _AGREED:
             continue
         others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
-        around = _spread(found, width)
-        if any(_needs(boxes[k], result[k], around, width) for k in others):
-            continue
+        around = np.zeros(depth.size, dtype=bool)
+        around[_spread(found, width, depth.size)] = True
+        rest = {k: result[k][~around[result[k]]] for k in others}
+        if any(_filled(boxes[k], rest[k], width) < _filled(boxes[k], result[k], width) - _NEEDED for k in others):
+            continue  # another box no longer fills its own without them
         result[b] = found
-        taken = np.union1d(taken, around)
+        taken |= around
         for k in others:
-            result[k] = np.setdiff1d(result[k], around, assume_unique=True)
+            result[k] = rest[k]
     return result
-
-
-def _needs(box: Box2D, pixels: NDArray[np.int64], some: NDArray[np.int64], width: int) -> bool:
-    """Whether a box's own pixels no longer fill it without some of them."""
-    rest = np.setdiff1d(pixels, some, assume_unique=True)
-    return _filled(box, rest, width) < _filled(box, pixels, width) - _NEEDED
 
 
 def _filled(box: Box2D, pixels: NDArray[np.int64], width: int) -> float:
@@ -83,41 +85,48 @@ def _filled(box: Box2D, pixels: NDArray[np.int64], width: int) -> float:
 
 def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D]) -> NDArray[np.int64]:
     """Return the flat indices of the measured pixels in a box whose colour is rare around it; none where none fill it."""
-    x0, y0, x1, y1 = box
-    around = _AROUND * max(x1 - x0, y1 - y0)
-    top, bottom = max(int(y0 - around), 0), min(int(y1 + around) + 1, depth.shape[0])
-    left, right = max(int(x0 - around), 0), min(int(x1 + around) + 1, depth.shape[1])
-    bins = color_bins(color[top:bottom, left:right])
-    inside = _rectangle(bins.shape, box, 0.0, top, left)
-    others = ~_rectangle(bins.shape, box, _CLEAR, top, left)
-    outside = color_shares(bins, others)[bins]
-    own = (outside < _SELDOM) & inside
     nothing = np.zeros(0, dtype=np.int64)
-    if own.sum() < _LEAST:
+    x0, y0, x1, y1 = box
+    reach = _AROUND * max(x1 - x0, y1 - y0)
+    window, top, left = _part(depth.shape, box, reach)
+    others = ~_rectangle(depth[window].shape, box, _CLEAR, top, left)[::_SPARSE, ::_SPARSE]
+    outside = color_shares(color_bins(color[window], _SPARSE), others)
+    window, top, left = _part(depth.shape, box, float(_SMOOTHING))
+    bins = color_bins(color[window])
+    inside = _rectangle(bins.shape, box, 0.0, top, left)
+    own = (outside < _SELDOM).take(bins) & inside
+    if np.count_nonzero(own) < _LEAST:
         return nothing
-    ratio = np.log(color_shares(bins, own)[bins] + _FLOOR) - np.log(outside + _FLOOR)
-    likely = (cv2.blur(ratio, (_SMOOTHING, _SMOOTHING)) > 0) & inside
+    ratio = (np.log(color_shares(bins, own) + _FLOOR) - np.log(outside + _FLOOR)).astype(np.float32)
+    likely = (cv2.blur(ratio.take(bins), (_SMOOTHING, _SMOOTHING)) > 0) & inside
     mask = _parts(likely)
     for other in smaller:
         if _shared(other, box) > 0.5:
             mask &= ~_rectangle(bins.shape, other, 0.0, top, left)
-    if mask.sum() < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
+    size = np.count_nonzero(mask)
+    if size < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
         return nothing
-    if mask.sum() > _ERODED:
-        mask = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
-    rows, columns = np.nonzero(mask)
-    pixels = (rows + top) * depth.shape[1] + columns + left
-    return _on_one_plane(pixels[depth.reshape(-1)[pixels] > 0], depth)
+    if size > _ERODED:
+        mask = cv2.erode(mask.view(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
+    rows, columns = np.nonzero(mask & (depth[window] > 0))
+    return _on_one_plane((rows + top) * depth.shape[1] + columns + left, depth)
+
+
+def _part(shape: tuple[int, ...], box: Box2D, margin: float) -> tuple[tuple[slice, slice], int, int]:
+    """Return the part of an image within some pixels of a box, and its first row and column."""
+    top, left = max(int(box[1] - margin), 0), max(int(box[0] - margin), 0)
+    bottom, right = min(int(box[3] + margin) + 1, shape[0]), min(int(box[2] + margin) + 1, shape[1])
+    return (slice(top, bottom), slice(left, right)), top, left
 
 
 def _parts(likely: Mask) -> Mask:
     """Return the largest connected patch and the others of a good part of its size."""
-    opened = cv2.morphologyEx(likely.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), dtype=np.uint8))
+    opened = cv2.morphologyEx(likely.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), dtype=np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
     sizes = stats[:, 4].copy()
     sizes[0] = 0
     kept = sizes >= max(_PART * sizes.max(), 1)
-    return np.asarray(kept[labels])
+    return np.asarray(kept.take(labels))
 
 
 def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.int64]:
@@ -127,18 +136,21 @@ def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.in
     rows, columns = np.divmod(pixels, depth.shape[1])
     z = depth.reshape(-1)[pixels].astype(np.float64)
     design = np.column_stack([rows - rows.mean(), columns - columns.mean(), np.ones(len(z))])
-    kept = z <= quantile(z, 0.5) + _DEPTH_PLAY
+    some = np.s_[:: max(len(z) // _SAMPLE, 1)]
+    few, z_few = design[some], z[some]
+    kept = z_few <= quantile(z_few, 0.5) + _DEPTH_PLAY
     for _ in range(3):
-        found = np.linalg.lstsq(design[kept], z[kept], rcond=None)[0]
-        kept = np.abs(z - design @ found) < _DEPTH_PLAY
-        if kept.sum() < _LEAST:
+        found = np.linalg.lstsq(few[kept], z_few[kept], rcond=None)[0]
+        kept = np.abs(z_few - few @ found) < _DEPTH_PLAY
+        if np.count_nonzero(kept) < _LEAST:
             break
-    return pixels[kept]
+    return pixels[np.abs(z - design @ found) < _DEPTH_PLAY]
 
 
-def _spread(pixels: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """Return pixels with their eight neighbours."""
-    return np.unique(pixels[:, None] + np.array([-width - 1, -width, 1 - width, -1, 0, 1, width - 1, width, width + 1]))
+def _spread(pixels: NDArray[np.int64], width: int, size: int) -> NDArray[np.int64]:
+    """Return pixels with their eight neighbours, some of them several times."""
+    around = np.array([-width - 1, -width, 1 - width, -1, 0, 1, width - 1, width, width + 1])
+    return np.clip(pixels[:, None] + around, 0, size - 1).reshape(-1)
 
 
 def _rectangle(shape: tuple[int, ...], box: Box2D, margin: float, top: int, left: int) -> Mask:

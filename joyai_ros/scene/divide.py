@@ -12,6 +12,7 @@ from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.scene.palette import color_bins, color_shares
 
+_FAR = np.float32(np.inf)
 _FLOOR = 1e-3  # probability of a colour that an object has not shown
 _PLACE_WEIGHT = 1.5  # of the squared distance to a box's centre, against log-likelihood of colour
 _SMOOTHING = 5  # pixels over which the evidence is averaged
@@ -42,19 +43,30 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], part
         boxes: whole-image pixels.
         part: where the rectangle starts.
     """
-    rows, columns = np.mgrid[: piece.shape[0], : piece.shape[1]]
-    distance = np.stack([_distance(box, rows + part.top, columns + part.left) for box in boxes])
-    reached = (distance <= _REACH) & piece
+    distance = [_distance(box, piece.shape, part) for box in boxes]
+    reached = [(to <= _REACH) & piece for to in distance]
+    place = [
+        np.where(near, np.float32(_PLACE_WEIGHT) * np.square(to), _FAR)
+        for near, to in zip(reached, distance, strict=True)
+    ]
     bins = color_bins(color)
-    cost = np.where(reached, _PLACE_WEIGHT * np.square(distance), np.inf)
-    owner = np.where(reached.any(axis=0), np.argmin(cost, axis=0), -1).astype(np.int32)
-    seeds = [_seeds(index, reached, distance) for index in range(len(boxes))]
+    # Evidence is averaged over the piece's own pixels.
+    weight = np.maximum(_averaged(piece.astype(np.float32)), np.float32(1e-6))
+    owner = np.full(piece.shape, -1, dtype=np.int32)
+    seeds = _seeds(reached, distance)
     for _ in range(_ROUNDS):
-        total = np.stack([_color_cost(bins, seed, piece) for seed in seeds])
-        total += _PLACE_WEIGHT * np.square(distance)
-        owner = np.where(reached.any(axis=0), np.argmin(np.where(reached, total, np.inf), axis=0), -1).astype(np.int32)
+        least = np.full(piece.shape, _FAR)
+        for index, seed in enumerate(seeds):
+            unlikely = -np.log(color_shares(bins, seed) + _FLOOR).astype(np.float32)
+            cost = _averaged(unlikely.take(bins) * piece) / weight + place[index]
+            owner[cost < least] = index
+            np.minimum(least, cost, out=least)
         seeds = [owner == index for index in range(len(boxes))]
     return _without_seam(owner)
+
+
+def _averaged(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.blur(image, (_SMOOTHING, _SMOOTHING)))
 
 
 def _without_seam(owner: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -65,26 +77,32 @@ def _without_seam(owner: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.where(cv2.dilate(seam, np.ones((_SEAM, _SEAM), dtype=np.uint8)) > 0, np.int32(-1), owner)
 
 
-def _distance(box: Box2D, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Distance to a box's centre, 1 on its sides (maximum norm)."""
+def _distance(box: Box2D, shape: tuple[int, ...], part: Part) -> NDArray[np.float32]:
+    """Distance of a rectangle's pixels to a box's centre, 1 on its sides (maximum norm)."""
     x0, y0, x1, y1 = box
-    across = np.abs(columns - (x0 + x1 - 1) / 2) / ((x1 - x0) / 2)
-    down = np.abs(rows - (y0 + y1 - 1) / 2) / ((y1 - y0) / 2)
-    return np.maximum(across, down)
+    across = np.abs(np.arange(part.left, part.left + shape[1]) - (x0 + x1 - 1) / 2) / ((x1 - x0) / 2)
+    down = np.abs(np.arange(part.top, part.top + shape[0]) - (y0 + y1 - 1) / 2) / ((y1 - y0) / 2)
+    return np.maximum(across.astype(np.float32), down.astype(np.float32)[:, None])
 
 
-def _seeds(index: int, reached: NDArray[np.bool_], distance: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Pixels that are this box's almost surely: it alone reaches them, or they lie in its core and in no other's."""
-    alone = reached[index] & (reached.sum(axis=0) == 1)
-    if alone.sum() > _ENOUGH * reached[index].sum():
-        return alone
-    cores = (distance <= _CORE) & reached
-    core = cores[index] & (cores.sum(axis=0) == 1)
-    return alone | core if alone.any() or core.any() else reached[index]
+def _seeds(reached: list[NDArray[np.bool_]], distance: list[NDArray[np.float32]]) -> list[NDArray[np.bool_]]:
+    """Pixels that are each box's almost surely: it alone reaches them, or they lie in its core and in no other's."""
+    cores = [(to <= _CORE) & near for to, near in zip(distance, reached, strict=True)]
+    alone = [within & ~_several(reached) for within in reached]
+    found = []
+    for index, within in enumerate(reached):
+        if np.count_nonzero(alone[index]) > _ENOUGH * np.count_nonzero(within):
+            found.append(alone[index])
+            continue
+        seed = alone[index] | (cores[index] & ~_several(cores))
+        found.append(seed if seed.any() else within)
+    return found
 
 
-def _color_cost(bins: NDArray[np.int32], seed: NDArray[np.bool_], piece: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (h, w) negative log-likelihood of each pixel's colour under the seed's, averaged over neighbours."""
-    cost = -np.log(color_shares(bins, seed) + _FLOOR)[bins] * piece
-    weight = cv2.blur(piece.astype(np.float64), (_SMOOTHING, _SMOOTHING))
-    return np.asarray(cv2.blur(cost, (_SMOOTHING, _SMOOTHING)) / np.maximum(weight, 1e-6))
+def _several(masks: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Where more than one mask is set."""
+    any_yet, more = masks[0].copy(), np.zeros_like(masks[0])
+    for mask in masks[1:]:
+        more |= any_yet & mask
+        any_yet |= mask
+    return more

@@ -5,32 +5,58 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from joyai_ros.geometry.arrays import ColorImage
 
 _CHROMA_BINS = 12  # of a colour histogram, each for the shares of red and green
 _LEAST_CHROMA, _CHROMA_SCALE = 0.08, 12 / 0.6  # the range of those shares that is told apart
 _BRIGHTNESS_BINS = 4
-_LENT = (
-    0.8,
-    0.8,
-    1.5,
-)  # bins: a shaded side shows colours that the lit one did not, so neighbours lend each other weight
+# Bins of chromaticity and of brightness: a shaded side shows colours that the lit one did not, so neighbours lend each
+# other weight.
+_LENT = (0.8, 1.5)
 
 
-def color_bins(color: ColorImage) -> NDArray[np.int32]:
-    """Return (h, w) int32 bin numbers of chromaticity, which shade changes little, and coarse brightness."""
-    smooth = cv2.blur(color, (3, 3)).astype(np.float32) + 4.0
-    total = smooth.sum(axis=2)
-    red = np.clip((smooth[..., 0] / total - _LEAST_CHROMA) * _CHROMA_SCALE, 0, _CHROMA_BINS - 1).astype(np.int32)
-    green = np.clip((smooth[..., 1] / total - _LEAST_CHROMA) * _CHROMA_SCALE, 0, _CHROMA_BINS - 1).astype(np.int32)
-    bright = np.clip(total * (_BRIGHTNESS_BINS / 768.0), 0, _BRIGHTNESS_BINS - 1).astype(np.int32)
-    return np.asarray((red * _CHROMA_BINS + green) * _BRIGHTNESS_BINS + bright, dtype=np.int32)
+def _lending(bins: int, lent: float) -> NDArray[np.float64]:
+    """Return the (bins, bins) weights with which each bin of an axis takes from the others."""
+    return np.asarray(gaussian_filter1d(np.eye(bins), lent, axis=0, mode="nearest"))
 
 
-def color_shares(bins: NDArray[np.int32], seed: NDArray[np.bool_]) -> NDArray[np.float64]:
+_LEND_CHROMA, _LEND_BRIGHT = _lending(_CHROMA_BINS, _LENT[0]), _lending(_BRIGHTNESS_BINS, _LENT[1])
+
+
+def color_bins(color: ColorImage, stride: int = 1) -> NDArray[np.int16]:
+    """Return (h, w) int16 bin numbers of chromaticity, which shade changes little, and coarse brightness.
+
+    Args:
+        color: (H, W, 3) uint8 RGB.
+        stride: pixels between those that are looked at.
+    """
+    smooth = cv2.blur(color, (3, 3))[::stride, ::stride]
+    red, green, blue = (smooth[..., channel].astype(np.float32) for channel in range(3))
+    red += 4.0
+    green += 4.0
+    total = red + green
+    total += blue
+    total += 4.0
+    for share in (red, green):
+        share /= total
+        share -= _LEAST_CHROMA
+        share *= _CHROMA_SCALE
+        np.maximum(share, 0.0, out=share)
+        np.minimum(share, _CHROMA_BINS - 1, out=share)
+    total *= _BRIGHTNESS_BINS / 768.0
+    np.minimum(total, _BRIGHTNESS_BINS - 1, out=total)
+    bins = red.astype(np.int16)
+    for bin_count, values in ((_CHROMA_BINS, green), (_BRIGHTNESS_BINS, total)):
+        bins *= np.int16(bin_count)
+        bins += values.astype(np.int16)
+    return bins
+
+
+def color_shares(bins: NDArray[np.int16], seed: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the share of each bin among the pixels of a seed (h, w), smoothed over neighbouring bins."""
-    counts = np.bincount(bins[seed], minlength=_CHROMA_BINS**2 * _BRIGHTNESS_BINS) / max(int(seed.sum()), 1)
-    cube = counts.reshape(_CHROMA_BINS, _CHROMA_BINS, _BRIGHTNESS_BINS)
-    return np.asarray(gaussian_filter(cube, _LENT, mode="nearest").reshape(-1))
+    counts = np.bincount(bins[seed], minlength=_CHROMA_BINS**2 * _BRIGHTNESS_BINS)
+    by_red = (_LEND_CHROMA @ counts.reshape(_CHROMA_BINS, -1)).reshape(_CHROMA_BINS, _CHROMA_BINS, _BRIGHTNESS_BINS)
+    shares = np.matmul(_LEND_CHROMA, by_red) @ _LEND_BRIGHT.T
+    return np.asarray(shares.reshape(-1) / max(int(counts.sum()), 1))
