@@ -13,6 +13,7 @@ from benchmarks.scene_checks import complaints
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.scene.config import SceneConfig, TrackingConfig
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.scene.fuse_views import KeyView, KeyViews
 from joyai_ros.scene.observation import Detection, Observation
 from joyai_ros.scene.types import Scene, SceneObject
 from tests.scene.stage import NOISE, SMALL, Shot, shoot
@@ -69,12 +70,14 @@ class Film:
         self.engine = SceneEngine(SceneConfig(tracking=TrackingConfig(**settings)))
         self.things, self.how, self.noise = dict(things), how, noise
         self.colors: dict[str, str] = {}  # things that look like another
-        self.seconds, self.count = 100.0, 0
+        self.seconds, self.count, self.height = 100.0, 0, 0.55
 
     def shoot(self, degrees: float = 0.0, target: Sequence[float] = TARGET, names: Sequence[str] | None = None) -> Shot:
         """One frame with colours that stay with their things, pointed at ``names`` (default: all that is in sight)."""
         self.count += 1
-        shot = shoot(self.things, SMALL, around(degrees), target, noise=self.noise, up="tf", seed=self.count)
+        shot = shoot(
+            self.things, SMALL, around(degrees, height=self.height), target, noise=self.noise, up="tf", seed=self.count
+        )
         grain = np.random.default_rng(self.count).integers(-10, 11, (*SMALL.shape, 1))
         palette = np.array([color_of(self.colors.get(name, name)) for name in (*shot.seen.names, "")])
         color = np.clip(palette[shot.seen.owner] + grain, 0, 255).astype(np.uint8)
@@ -100,9 +103,22 @@ class Film:
         assert complaints(scene) == []
         return Take(shot, scene)
 
+    def views(self, name: str) -> KeyViews:
+        """A copy of the key views that the engine keeps of the object with this id."""
+        assert self.engine._tracker is not None
+        (track,) = [track for track in self.engine._tracker._tracks if track.id == name]
+        return copied(*track.views.views)
+
     def pan(self, *degrees: float, **more) -> list[Take]:
         """Take one frame from each of these sides."""
         return [self.take(angle, **more) for angle in degrees]
+
+
+def copied(*views: KeyView) -> KeyViews:
+    """Key views as one would find them before any fit."""
+    found = KeyViews()
+    found.views = list(views)
+    return found
 
 
 def color_of(name: str) -> np.ndarray:
