@@ -17,7 +17,6 @@ from joyai_ros.geometry.arrays import Float
 from joyai_ros.geometry.boxes import box2d_iou
 from joyai_ros.geometry.overlap import upright_iou
 from joyai_ros.scene.config import RelationConfig
-from joyai_ros.scene.contact import box_distance
 from joyai_ros.scene.layout import layout_of
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.observation import Observation
@@ -218,7 +217,7 @@ def _compare(
         ratios[name] += (error / np.maximum(sigma, LEAST_SIGMA)).tolist()
     index = {item.id: row for row, item in enumerate(measured)}
     between = np.linalg.norm(true.center[None] - true.center[:, None], axis=-1)
-    for predicate, values in ((Predicate.CENTER_DISTANCE, between), (Predicate.DISTANCE, box_distance(true))):
+    for predicate, values in ((Predicate.CENTER_DISTANCE, between), (Predicate.DISTANCE, true.box_distance)):
         ratios[_PAIRS[predicate]] += list(_pair_ratios(scene, predicate, index, values))
 
 

@@ -37,20 +37,21 @@ def state_between(statements: Statements, layout: Layout, config: RelationConfig
     if n > _MOST_FOR_BETWEEN:
         return
     center, sigma = layout.center, np.sqrt(np.square(layout.sigma).mean(axis=1))
-    for j, k in itertools.combinations(range(n), 2):
-        line = center[k] - center[j]
-        length = float(np.linalg.norm(line))
-        if length < config.between_least:
-            continue
-        offset = center - center[j]
-        along = offset @ line / length**2
-        aside = np.linalg.norm(offset - along[:, None] * line, axis=1)
-        allowed = config.between_share * length
-        for i in np.flatnonzero((along > _MIDDLE[0]) & (along < _MIDDLE[1])).tolist():
-            if i in (j, k):
-                continue
-            spread = float(np.sqrt(sigma[i] ** 2 + (sigma[j] ** 2 + sigma[k] ** 2) / 4.0))
-            statements.group(Predicate.BETWEEN, i, (j, k), float(aside[i]), "m", spread, float(allowed - aside[i]))
+    j, k = np.triu_indices(n, 1)
+    line = center[k] - center[j]  # (pairs, 3)
+    length = np.linalg.norm(line, axis=1)
+    far = length >= config.between_least
+    j, k, line, length = j[far], k[far], line[far], length[far]
+    offset = center - center[j][:, None]  # (pairs, n, 3)
+    # The outer two themselves are at 0 and at 1 of the way.
+    along = np.matmul(offset, line[:, :, None])[..., 0] / np.square(length)[:, None]
+    pair, i = np.nonzero((along > _MIDDLE[0]) & (along < _MIDDLE[1]))
+    j, k = j[pair], k[pair]
+    aside = np.linalg.norm(offset[pair, i] - along[pair, i][:, None] * line[pair], axis=1)
+    excess = config.between_share * length[pair] - aside
+    spread = np.sqrt(np.square(sigma[i]) + (np.square(sigma[j]) + np.square(sigma[k])) / 4.0)
+    for subject, one, other, *measured in zip(*(a.tolist() for a in (i, j, k, aside, spread, excess)), strict=True):
+        statements.group(Predicate.BETWEEN, subject, (one, other), measured[0], "m", measured[1], measured[2])
 
 
 def state_facing(statements: Statements, layout: Layout, config: RelationConfig) -> None:

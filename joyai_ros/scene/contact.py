@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 from numpy.typing import NDArray
 
 from joyai_ros.scene.config import RelationConfig
-from joyai_ros.scene.layout import Layout, covers, level_gap, overlap, vertical_gap
+from joyai_ros.scene.layout import Layout, covers, overlap
 from joyai_ros.scene.predicates import Predicate
 from joyai_ros.scene.statements import Statements
 
@@ -33,28 +31,22 @@ def state_distances(statements: Statements, layout: Layout, config: RelationConf
     statements.symmetric(Predicate.FAR, farther, between, sigma, "m")
     if not gravity:
         return
-    distance = box_distance(layout)
+    distance = layout.box_distance
     sides = np.square(layout.size_sigma[:, :2]).mean(axis=1) / 4.0
     sigma = np.sqrt(np.square(sigma) + sides[None] + sides[:, None])
     statements.measured(Predicate.DISTANCE, distance, sigma, "m")
 
 
-def box_distance(layout: Layout) -> Array:
-    """Return (n, n) metres between the closest points of gravity-aligned boxes; 0 where they overlap."""
-    clear = np.maximum(vertical_gap(layout), vertical_gap(layout).T)
-    return np.hypot(level_gap(layout), np.maximum(clear, 0.0))
-
-
 def state_contact(statements: Statements, layout: Layout, config: RelationConfig) -> None:
     """State what is above, on, inside and touching what."""
-    gap = level_gap(layout)
+    meet = layout.level_gap == 0.0
     n = len(layout.ids)
     touching = np.full((n, n), np.nan)
     known = np.isfinite(layout.height_sigma)  # a height is unknown while gravity is
-    for i, j in itertools.combinations(range(n), 2):
-        if gap[i, j] == 0.0 and known[i] and known[j] and _state_pair(statements, layout, config, i, j):
+    for i, j in np.argwhere(np.triu(meet & known & known[:, None], 1)).tolist():
+        if _state_pair(statements, layout, config, i, j):
             touching[i, j] = touching[j, i] = config.contact_margin
-    statements.symmetric(Predicate.TOUCHING, touching, box_distance(layout), np.zeros((n, n)), "m")
+    statements.symmetric(Predicate.TOUCHING, touching, layout.box_distance, np.zeros((n, n)), "m")
 
 
 def _state_pair(statements: Statements, layout: Layout, config: RelationConfig, i: int, j: int) -> bool:
@@ -64,7 +56,7 @@ def _state_pair(statements: Statements, layout: Layout, config: RelationConfig, 
         if _is_inside(layout, inner, outer):
             depth = float(layout.top[outer] - layout.bottom[inner])
             return statements.directed(Predicate.INSIDE, inner, outer, depth - config.contact_margin, depth, sigma)
-    vertical = vertical_gap(layout)
+    vertical = layout.vertical_gap
     upper, lower = (i, j) if vertical[i, j] > vertical[j, i] else (j, i)
     if overlap(layout, upper, lower) < config.above_overlap:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -49,6 +50,35 @@ class Layout:
     hollow: NDArray[np.bool_]
     front: Array
 
+    @cached_property
+    def corners(self) -> Array:
+        """(n, 4, 2) the footprints' corners in order, level."""
+        signs = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+        sides = self.half[:, :, None] * self.axes
+        return np.asarray(self.center[:, None, :2] + signs @ sides)
+
+    @cached_property
+    def level_gap(self) -> Array:
+        """(n, n) metres between the footprints' rectangles; 0 where they overlap."""
+        offset = self.corners[None] - self.center[:, None, None, :2]  # [i, j, corner]: corner of j from the middle of i
+        local = offset @ self.axes.transpose(0, 2, 1)[:, None]
+        outside = np.maximum(np.abs(local) - self.half[:, None, None, :], 0.0)
+        reach = np.hypot(outside[..., 0], outside[..., 1]).min(axis=-1)
+        apart = (local.min(axis=2) > self.half[:, None]) | (local.max(axis=2) < -self.half[:, None])
+        separated = apart.any(axis=-1)
+        return np.where(separated | separated.T, np.minimum(reach, reach.T), 0.0)
+
+    @cached_property
+    def vertical_gap(self) -> Array:
+        """(n, n) metres between bottom of i and top of j: positive where i is clear above j."""
+        return np.asarray(self.bottom[:, None] - self.top[None, :])
+
+    @cached_property
+    def box_distance(self) -> Array:
+        """(n, n) metres between the closest points of the boxes; 0 where they overlap."""
+        clear = np.maximum(self.vertical_gap, self.vertical_gap.T)
+        return np.hypot(self.level_gap, np.maximum(clear, 0.0))
+
 
 def layout_of(objects: tuple[SceneObject, ...], basis: Mat3) -> Layout:
     """Return the layout of objects whose boxes are in one optical frame; ``basis`` (3, 3) is level from optical."""
@@ -83,26 +113,9 @@ def layout_of(objects: tuple[SceneObject, ...], basis: Mat3) -> Layout:
     )
 
 
-def level_gap(layout: Layout) -> Array:
-    """Return (n, n) metres between the footprints' rectangles; 0 where they overlap."""
-    corners = _corners(layout)
-    offset = corners[None] - layout.center[:, None, None, :2]  # [i, j, corner]: corner of j from the middle of i
-    local = np.einsum("ijck,iak->ijca", offset, layout.axes)
-    outside = np.maximum(np.abs(local) - layout.half[:, None, None, :], 0.0)
-    reach = np.linalg.norm(outside, axis=-1).min(axis=-1)
-    apart = (local.min(axis=2) > layout.half[:, None]) | (local.max(axis=2) < -layout.half[:, None])
-    separated = apart.any(axis=-1)
-    return np.where(separated | separated.T, np.minimum(reach, reach.T), 0.0)
-
-
-def vertical_gap(layout: Layout) -> Array:
-    """Return (n, n) metres between bottom of i and top of j: positive where i is clear above j."""
-    return np.asarray(layout.bottom[:, None] - layout.top[None, :])
-
-
 def overlap(layout: Layout, i: int, j: int) -> float:
     """Return the share of the smaller footprint that two footprints have in common."""
-    corners = _corners(layout)
+    corners = layout.corners
     common, _ = cv2.intersectConvexConvex(
         cv2.convexHull((corners[i] * 1e3).astype(np.float32)), cv2.convexHull((corners[j] * 1e3).astype(np.float32))
     )
@@ -114,9 +127,3 @@ def covers(layout: Layout, i: int, j: int, margin: float) -> bool:
     """Whether the middle of j lies over the footprint of i grown by ``margin`` metres."""
     local = layout.axes[i] @ (layout.center[j, :2] - layout.center[i, :2])
     return bool((np.abs(local) <= layout.half[i] + margin).all())
-
-
-def _corners(layout: Layout) -> Array:
-    """Return (n, 4, 2) the footprints' corners in order."""
-    signs = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-    return np.asarray(layout.center[:, None, :2] + np.einsum("ca,na,nak->nck", signs, layout.half, layout.axes))

@@ -104,18 +104,19 @@ def _order_by_size(statements: Statements, layout: Layout, config: RelationConfi
 
 
 def _describe_each(statements: Statements, layout: Layout, gravity: bool) -> None:
+    longest = np.argmax(layout.size, axis=1)
+    x, y, sigma = layout.center[:, 0], layout.center[:, 1], layout.sigma
+    # REP-103: angles are positive anticlockwise seen from above, so to the left.
+    bearing = np.arctan2(-x, y)
+    sideways = np.hypot(sigma[:, 0] * y, sigma[:, 1] * x) / np.maximum(np.square(x) + np.square(y), 1e-9)
+    hour = (np.rint(-bearing / (np.pi / 6.0)) - 1) % 12 + 1
+    known = np.isfinite(layout.height)
     for i in range(len(layout.ids)):
-        x, y = layout.center[i, :2]
-        longest = int(np.argmax(layout.size[i]))
-        statements.property(Predicate.SIZE, i, layout.size[i, longest], "m", layout.size_sigma[i, longest])
+        statements.property(Predicate.SIZE, i, layout.size[i, longest[i]], "m", layout.size_sigma[i, longest[i]])
         statements.property(Predicate.CAMERA_DISTANCE, i, layout.distance[i], "m", layout.distance_sigma[i])
         if not gravity:
             continue
-        if np.isfinite(layout.height[i]):
+        if known[i]:
             statements.property(Predicate.HEIGHT, i, layout.height[i], "m", layout.height_sigma[i])
-        # REP-103: angles are positive anticlockwise seen from above, so to the left.
-        bearing = float(np.arctan2(-x, y))
-        sideways = float(np.hypot(layout.sigma[i, 0] * y, layout.sigma[i, 1] * x)) / max(x * x + y * y, 1e-9)
-        statements.property(Predicate.BEARING, i, bearing, "rad", sideways)
-        hour = (round(-bearing / (np.pi / 6.0)) - 1) % 12 + 1
-        statements.property(Predicate.CLOCK_DIRECTION, i, hour, "h", sideways / (np.pi / 6.0))
+        statements.property(Predicate.BEARING, i, bearing[i], "rad", sideways[i])
+        statements.property(Predicate.CLOCK_DIRECTION, i, hour[i], "h", sideways[i] / (np.pi / 6.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ class Statements:
 
     def __init__(self, ids: list[str], sigmas: float) -> None:
         self._ids = ids
+        self._alone = [(name,) for name in ids]  # one tuple each for the hundreds of pairs that an object is in
         self._sigmas = sigmas
         self.relations: list[SpatialRelation] = []
         self.abstentions = 0
@@ -47,13 +49,11 @@ class Statements:
         upper = np.triu(np.isfinite(value), 1)
         clear = upper & (size > margin + self._sigmas * sigma)
         self.abstentions += int(upper.sum() - clear.sum())
-        confidence = ndtr((size - margin) / np.maximum(sigma, _LEAST_SIGMA))
-        published = size if shown is None else shown
-        for i, j in zip(*(axis.tolist() for axis in np.nonzero(clear)), strict=True):
-            first, second = (i, j) if value[i, j] > 0 else (j, i)
-            measured = (float(published[i, j]), unit, float(sigma[i, j]), float(confidence[i, j]))
-            self._state(predicate, first, (second,), *measured)
-            self._state(CONVERSE[predicate], second, (first,), *measured)
+        i, j = np.nonzero(clear)
+        pairs = np.where(value[i, j] > 0, (i, j), (j, i))
+        published, spread = (size if shown is None else shown)[i, j], sigma[i, j]
+        confidence = ndtr((size[i, j] - margin) / np.maximum(spread, _LEAST_SIGMA))
+        self._state_pairs(predicate, pairs, published, unit, spread, confidence.tolist())
 
     def symmetric(self, predicate: Predicate, excess: Array, value: Array, sigma: Array, unit: str) -> None:
         """State ``predicate`` both ways for each pair whose symmetric ``excess`` (n, n) over its margin is clear.
@@ -68,11 +68,10 @@ class Statements:
         upper = np.triu(np.isfinite(excess), 1)
         clear = upper & (excess > self._sigmas * sigma)
         self.abstentions += int((upper & ~clear & (excess > -self._sigmas * sigma)).sum())
-        confidence = ndtr(excess / np.maximum(sigma, _LEAST_SIGMA))
-        for i, j in zip(*(axis.tolist() for axis in np.nonzero(clear)), strict=True):
-            measured = (float(value[i, j]), unit, float(sigma[i, j]), float(confidence[i, j]))
-            self._state(predicate, i, (j,), *measured)
-            self._state(predicate, j, (i,), *measured)
+        pairs = np.nonzero(clear)
+        spread = sigma[pairs]
+        confidence = ndtr(excess[pairs] / np.maximum(spread, _LEAST_SIGMA))
+        self._state_pairs(predicate, pairs, value[pairs], unit, spread, confidence.tolist())
 
     def directed(self, predicate: Predicate, i: int, j: int, excess: float, value: float, sigma: float) -> bool:
         """State ``predicate`` of i to j, in metres, and its converse, where ``excess`` is clear; return whether it was."""
@@ -86,10 +85,8 @@ class Statements:
 
     def measured(self, predicate: Predicate, value: Array, sigma: Array, unit: str) -> None:
         """Give a symmetric measurement (n, n) of every pair, both ways."""
-        for i, j in zip(*(axis.tolist() for axis in np.nonzero(np.triu(np.isfinite(value), 1))), strict=True):
-            what = (float(value[i, j]), unit, float(sigma[i, j]), math.nan)
-            self._state(predicate, i, (j,), *what)
-            self._state(predicate, j, (i,), *what)
+        pairs = np.nonzero(np.triu(np.isfinite(value), 1))
+        self._state_pairs(predicate, pairs, value[pairs], unit, sigma[pairs], [math.nan] * len(pairs[0]))
 
     def property(self, predicate: Predicate, i: int, value: float, unit: str, sigma: float) -> None:
         """Give a measured property of one object."""
@@ -110,6 +107,23 @@ class Statements:
             self.abstentions += int(excess > -self._sigmas * sigma)
             return
         self._state(predicate, i, others, value, unit, sigma, float(ndtr(excess / max(sigma, _LEAST_SIGMA))))
+
+    def _state_pairs(
+        self,
+        predicate: Predicate,
+        pairs: Iterable[NDArray[np.int64]],
+        value: Array,
+        unit: str,
+        sigma: Array,
+        confidence: list[float],
+    ) -> None:
+        """State a predicate of each pair's first (N,) to its second (N,), and its converse, or itself, the other way."""
+        ids, alone, frame, add = self._ids, self._alone, frame_of(predicate), self.relations.append
+        forth, back = predicate.value, CONVERSE.get(predicate, predicate).value
+        first, second = (indices.tolist() for indices in pairs)
+        for i, j, v, s, c in zip(first, second, value.tolist(), sigma.tolist(), confidence, strict=True):
+            add(SpatialRelation(ids[i], forth, alone[j], v, unit, s, frame, c))
+            add(SpatialRelation(ids[j], back, alone[i], v, unit, s, frame, c))
 
     def _state(
         self,
