@@ -87,7 +87,7 @@ class SceneEngine:
             found = [_Found(Detection(id=f"cluster_{k}"), patch, LabelSource.NONE) for k, patch in enumerate(patches)]
         else:
             found, refused = _pointed_at(frame, observation.color, observation.detections)
-        lifted = settle([_lift(frame, item) for item in found], [item.patch.pixels for item in found], frame)
+        lifted = settle([_lift(frame, item) for item in found], [item.patch for item in found], frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
             measured = [Measured(o, item.patch.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]

@@ -54,6 +54,13 @@ class Patch:
             return self.pixels
         return self.pixels[np.linspace(0, len(self.pixels) - 1, most).astype(np.int64)]
 
+    def holds(self, rows: Index, columns: Index) -> NDArray[np.bool_]:
+        """Return (K,) bool: which places in the image, by row and column (K,), are pixels of the patch."""
+        rows, columns = rows - self.top, columns - self.left
+        inside = (rows >= 0) & (rows < self.mask.shape[0]) & (columns >= 0) & (columns < self.mask.shape[1])
+        inside[inside] = self.mask[rows[inside], columns[inside]]
+        return inside
+
     @cached_property
     def by_row(self) -> tuple[Index, Index, Index]:
         """(K,) rows that hold pixels, and the first and the last column in each, of the whole image."""

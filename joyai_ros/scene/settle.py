@@ -15,6 +15,7 @@ from joyai_ros.geometry.order import median
 from joyai_ros.scene.footprint import Footprint
 from joyai_ros.scene.frame import FrameGeometry
 from joyai_ros.scene.lift import Lifted
+from joyai_ros.scene.patch import Patch
 
 _CONTACT = 0.03  # metres between an object's lowest visible point and the top that carries it
 _NARROW = 0.7  # of a carrier's width up to which something may stand in it
@@ -33,12 +34,12 @@ _SAME_DEPTH = 0.03  # metres: what is nearer than this hides the foot, what is n
 _OFF_PLANE = 0.015  # metres above the plane from which it is something else
 
 
-def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeometry) -> list[Lifted]:
+def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> list[Lifted]:
     """Return the objects with hidden bottoms put where they stand.
 
     Args:
         items: measured extents.
-        pixels: (N,) flat pixel indices of each.
+        patches: the pixels of each.
         frame: the frame they were measured in.
     """
     settled = list(items)
@@ -48,7 +49,7 @@ def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeo
             continue
         carrier = _carrier(i, settled)
         if carrier is None and item.occlusion.lower < _RIM_BEFORE:
-            below = _owner_below(i, pixels, frame)
+            below = _owner_below(i, patches, frame)
             if below is not None and _over_each_other(item, settled[below]):
                 # It stands on that object, whose own top it hides: what is seen of its foot is its foot.
                 settled[i] = replace(item, bottom_seen=True)
@@ -72,7 +73,7 @@ def settle(items: list[Lifted], pixels: list[NDArray[np.int64]], frame: FrameGeo
             between, sigma = item.bottom - min(gap / 2.0, _HIDDEN_RIM), min(gap, 2.0 * _HIDDEN_RIM) / 3.0 + item.noise
             settled[i] = _put(item, between, sigma)
             settled[hidden] = replace(settled[hidden], top=between, top_sigma=float(sigma))
-        elif not _on_something(item, pixels[i], frame):
+        elif not _on_something(item, patches[i], frame):
             # Nothing to be seen under it that could carry it: what hides its foot hides the plane's edge of it too.
             settled[i] = _put(item, 0.0, item.surface.sigma)
         else:
@@ -91,15 +92,15 @@ def _over_each_other(upper: Lifted, lower: Lifted) -> bool:
     return _covers(lower.footprint, upper.footprint.center) or _covers(upper.footprint, lower.footprint.center)
 
 
-def _owner_below(index: int, pixels: list[NDArray[np.int64]], frame: FrameGeometry) -> int | None:
+def _owner_below(index: int, patches: list[Patch], frame: FrameGeometry) -> int | None:
     """Return which other object shows directly under most of this one's lower outline, or None."""
-    under = _under_rim(pixels[index], frame)
-    if len(under) == 0:
+    rows, columns = _under_rim(patches[index], frame)
+    if len(rows) == 0:
         return None
     best, share = None, 0.0
-    for k, other in enumerate(pixels):
+    for k, other in enumerate(patches):
         if k != index:
-            seen = float(np.isin(under, other).mean())
+            seen = float(np.count_nonzero(other.holds(rows, columns))) / len(rows)
             if seen > share:
                 best, share = k, seen
     return best if share > _BELOW_SHARE else None
@@ -167,27 +168,26 @@ def _covers(footprint: Footprint, point: NDArray[np.float64]) -> bool:
     )
 
 
-def _under_rim(pixels: NDArray[np.int64], frame: FrameGeometry) -> NDArray[np.int64]:
-    """Return flat indices of the pixels a little under an object's lower outline, its lower half of columns."""
-    height, width = frame.depth.shape
-    rows, columns = np.divmod(pixels, width)
-    last = np.full(width, -1, dtype=np.int64)
-    np.maximum.at(last, columns, rows)
-    rim_columns = np.flatnonzero(last >= median(last[last >= 0]))
-    under_rows = (last[rim_columns][:, None] + np.arange(*_BELOW)).ravel()
-    under = under_rows * width + np.repeat(rim_columns, _BELOW[1] - _BELOW[0])
-    return under[under_rows < height]
+def _under_rim(patch: Patch, frame: FrameGeometry) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows and columns of the pixels a little under an object's lower outline, its lower half of columns."""
+    columns, _, last = patch.by_column
+    low = last >= median(last)
+    under = np.add.outer(last[low], np.arange(*_BELOW))
+    inside = under < frame.camera.height
+    return under[inside], np.broadcast_to(columns[low][:, None], under.shape)[inside]
 
 
-def _on_something(item: Lifted, pixels: NDArray[np.int64], frame: FrameGeometry) -> bool:
+def _on_something(item: Lifted, patch: Patch, frame: FrameGeometry) -> bool:
     """Whether a surface that is neither the plane nor an occluder shows directly under the object's lower rim."""
     z = frame.depth.reshape(-1)
-    under = _under_rim(pixels, frame)
+    rows, columns = _under_rim(patch, frame)
+    under = rows * frame.camera.width + columns
     under = under[z[under] > 0]
     if len(under) < 10:
         return False
     points = frame.points(under)
     lifted = points @ item.surface.normal + item.surface.offset > _OFF_PLANE
-    lowest = np.sort(pixels)[-max(len(pixels) // 10, 1) :]
+    least = max(len(patch.pixels) // 10, 1)
+    lowest = np.partition(patch.pixels, len(patch.pixels) - least)[-least:]
     z_rim = median(z[lowest])
     return bool((lifted & (points[:, 2] > z_rim - _SAME_DEPTH)).mean() > 0.5)
