@@ -14,6 +14,7 @@ from tests.scene.layouts import stated, thing
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "relations.md").read_text()
 SCENE_PAGE = (DOCS / "scene.md").read_text()
+SEQUENCES_PAGE = (DOCS / "sequences.md").read_text()
 
 
 def test_every_number_beside_a_setting_is_its_default():
@@ -33,8 +34,12 @@ def rows(page, heading):
 
 @pytest.mark.parametrize(
     ("page", "heading", "group"),
-    [(PAGE, "\n## Settings", "relations"), (SCENE_PAGE, "\n## Settings", "")],
-    ids=["relations.md", "scene.md"],
+    [
+        (PAGE, "\n## Settings", "relations"),
+        (SEQUENCES_PAGE, "\n## Settings", "tracking"),
+        (SCENE_PAGE, "\n## Settings", ""),
+    ],
+    ids=["relations.md", "sequences.md", "scene.md"],
 )
 def test_the_tables_of_settings_are_the_settings(page, heading, group):
     every = {item.name: item for item in describe(SceneConfig)}
