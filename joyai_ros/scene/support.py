@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joyai_ros.geometry import rigid
-from joyai_ros.geometry.arrays import Mat3, Points, Vec3
+from joyai_ros.geometry.arrays import Mask, Mat3, Points, Vec3
 from joyai_ros.scene.config import SegmentationConfig
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.oriented import OrientedCloud
@@ -28,18 +28,51 @@ _MAX_PLANES = 10
 _WIDEST = 0.03  # metres: the first, widest band about a height in which a surface is looked for
 
 
+_PATCH_CLOSING = np.ones((3, 3), dtype=np.uint8)  # a gap of a few samples (an object's edge, a shadow) ends no patch
+
+
 @dataclass(frozen=True)
 class _Samples:
-    grid: tuple[NDArray[np.int64], NDArray[np.int64]]  # (N,) rows and columns in the coarse cloud
-    shape: tuple[int, int]  # of the coarse cloud
-    points: NDArray[np.float64]  # (N, 3), levelled: x right, y forward, z up
-    areas: NDArray[np.float64]  # (N,)
-    sigmas: NDArray[np.float64]  # (N,) depth noise in metres
+    """Level samples of the coarse cloud, row by row; one array for each quantity, as all of it is summed up again and again.
 
-    def only(self, chosen: NDArray[np.bool_]) -> _Samples:
+    Attributes:
+        place: (N,) flat indices in the coarse cloud.
+        shape: of the coarse cloud.
+        design: (3, N) right and forward in metres, and ones: what heights are fitted by.
+        height: (N,) metres over the camera.
+        areas: (N,) square metres.
+        sigmas: (N,) depth noise in metres.
+        weight: (N,) of each in a fit.
+    """
+
+    place: NDArray[np.int64]
+    shape: tuple[int, int]
+    design: NDArray[np.float64]
+    height: NDArray[np.float64]
+    areas: NDArray[np.float64]
+    sigmas: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, level: Mask, cloud: OrientedCloud, sigma_z: NDArray[np.float32], basis: Mat3) -> _Samples:
+        """The samples of a cloud where ``level`` (h, w) is set; ``basis`` is level from optical."""
+        place = np.flatnonzero(level)
+        right, forward, height = basis @ cloud.points.reshape(-1, 3).take(place, axis=0).T.astype(np.float64)
+        areas = cloud.area.reshape(-1).take(place).astype(np.float64)
+        sigmas = sigma_z.reshape(-1).take(place).astype(np.float64)
+        design = np.stack([right, forward, np.ones(len(place))])
+        return cls(place, cloud.area.shape, design, height, areas, sigmas, areas / np.square(sigmas))
+
+    def only(self, chosen: Mask) -> _Samples:
         """Some of the samples."""
-        grid = self.grid[0][chosen], self.grid[1][chosen]
-        return _Samples(grid, self.shape, self.points[chosen], self.areas[chosen], self.sigmas[chosen])
+        some = np.flatnonzero(chosen)
+        design = self.design.take(some, axis=1)
+        rest = (values.take(some) for values in (self.height, self.areas, self.sigmas, self.weight))
+        return _Samples(self.place.take(some), self.shape, design, *rest)
+
+    def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (K,) the rows in the coarse cloud of samples (K,)."""
+        return self.place.take(chosen) // self.shape[1]
 
 
 def find_support_planes(
@@ -58,33 +91,24 @@ def find_support_planes(
     """
     level = cloud.valid & (cloud.normals @ up.astype(np.float32) > _LEVEL)
     basis = level_basis(up)
-    rows, columns = np.nonzero(level)
-    samples = _Samples(
-        (rows, columns),
-        level.shape,
-        cloud.points[level].astype(np.float64) @ basis.T,
-        cloud.area[level].astype(np.float64),
-        sigma_z[level].astype(np.float64),
-    )
+    samples = _Samples.of(level, cloud, sigma_z, basis)
     found: list[tuple[float, SupportPlane]] = []
     for _ in range(_MAX_PLANES):
         fit = _next_plane(samples, config)
         if fit is None:
             break
         coefficients, inliers, near = fit
-        area = float(samples.areas[inliers].sum())
+        area = float(samples.areas @ inliers)
         if area >= config.support_min_area:
-            found.append((area, _plane(coefficients, samples, inliers, basis)))
+            found.append((area, _plane(coefficients, samples, np.flatnonzero(inliers), basis)))
         samples = samples.only(~near)
     found.sort(key=lambda item: -item[0])
     return [plane for area, plane in found if not _is_object_top(area, plane, found)]
 
 
-def _next_plane(
-    samples: _Samples, config: SegmentationConfig
-) -> tuple[Vec3, NDArray[np.bool_], NDArray[np.bool_]] | None:
+def _next_plane(samples: _Samples, config: SegmentationConfig) -> tuple[Vec3, Mask, Mask] | None:
     """Return (a, b, c) of z = a x + b y + c, its inliers and the samples it uses up; None where no surface is left."""
-    height = samples.points[:, 2]
+    height = samples.height
     if len(height) < 30:
         return None
     low = float(height.min())
@@ -94,7 +118,6 @@ def _next_plane(
         return None
     peak = low + (int(np.argmax(smooth)) + 0.5) * _BIN
     coefficients = np.array([0.0, 0.0, peak])
-    design = np.column_stack([samples.points[:, :2], np.ones(len(height))])
     residual = np.abs(height - peak)
     noise = np.maximum(config.plane_tolerance, 2.0 * samples.sigmas)
     others = np.zeros(len(height), dtype=bool)
@@ -103,86 +126,80 @@ def _next_plane(
         # Which samples are one surface changes little from one fit to the next, and is dear to find.
         inliers = _one_surface(samples, near) if patch else near & ~others
         others = near & ~inliers if patch else others
-        if band == _WIDEST and float(samples.areas[inliers].sum()) < config.support_min_area:
+        if band == _WIDEST and float(samples.areas @ inliers) < config.support_min_area:
             return coefficients, inliers, inliers  # nor will any of its parts do
         if np.count_nonzero(inliers) < 20:
             break
-        solution = _fitted(design[inliers], height[inliers], samples.areas[inliers] / samples.sigmas[inliers] ** 2)
+        solution = _fitted(samples, inliers)
         if np.hypot(solution[0], solution[1]) > _MAX_TILT:
             break  # a patch too small to fix its own tilt keeps the last fit
         coefficients = solution
-        residual = np.abs(height - design @ coefficients)
+        residual = np.abs(height - coefficients @ samples.design)
     tolerance = np.maximum(config.plane_tolerance, config.plane_noise_factor * samples.sigmas)
     inliers = _one_surface(samples, residual < tolerance)
     near = _one_surface(samples, (residual < 2.0 * tolerance) | (np.abs(height - peak) < _BIN))
     return coefficients, inliers, near
 
 
-def _fitted(design: NDArray[np.float64], height: NDArray[np.float64], weight: NDArray[np.float64]) -> Vec3:
+def _fitted(samples: _Samples, inliers: Mask) -> Vec3:
     """Return the weighted least squares solution (3,); nothing finite where the points lie on a line."""
-    weighted = design.T * weight
+    weighted = samples.design * (samples.weight * inliers)
     try:
-        return np.asarray(np.linalg.solve(weighted @ design, weighted @ height))
+        return np.asarray(np.linalg.solve(weighted @ samples.design.T, weighted @ samples.height))
     except np.linalg.LinAlgError:
         return np.full(3, np.inf)
 
 
-def _one_surface(samples: _Samples, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _one_surface(samples: _Samples, chosen: Mask) -> Mask:
     """Return the part of ``chosen`` that belongs to one surface: its largest connected patch and those beside it.
 
     Two tables at nearly one height are not one plane; a table cut in pieces by what stands on it is.
     """
     canvas = np.zeros(samples.shape, dtype=np.uint8)
-    index = np.flatnonzero(chosen)
-    rows, columns = samples.grid[0][index], samples.grid[1][index]
-    canvas[rows, columns] = 1
-    # A gap of a few samples (an object's edge, a shadow) does not end a patch.
-    joined = cv2.dilate(canvas, np.ones((3, 3), dtype=np.uint8))
-    count, labels = cv2.connectedComponents(joined, connectivity=8, ltype=cv2.CV_32S)
+    canvas.reshape(-1)[samples.place] = chosen
+    count, labels = cv2.connectedComponents(cv2.dilate(canvas, _PATCH_CLOSING), connectivity=8, ltype=cv2.CV_32S)
     if count <= 2:
         return chosen
-    label = labels[rows, columns]
-    areas = np.bincount(label, weights=samples.areas[index], minlength=count)
+    label = labels.reshape(-1).take(samples.place) * chosen
+    areas = np.bincount(label, weights=samples.areas, minlength=count)
+    areas[0] = 0.0
     largest = int(np.argmax(areas))
     keep = np.zeros(count, dtype=bool)
     keep[largest] = True
-    level = samples.points[index, :2]
-    outline = _hull(level[label == largest], rows[label == largest])
-    total = np.bincount(label, minlength=count)
-    middle = [np.bincount(label, weights=level[:, axis], minlength=count) / np.maximum(total, 1) for axis in (0, 1)]
-    for other in np.flatnonzero(areas > _LEAST_PATCH * areas[largest]).tolist():
-        place = float(middle[0][other]), float(middle[1][other])
-        keep[other] |= cv2.pointPolygonTest(outline, place, True) > -_PATCH_GAP
-    result = np.zeros(len(chosen), dtype=bool)
-    result[index[keep[label]]] = True
-    return result
+    beside = np.flatnonzero(areas > _LEAST_PATCH * areas[largest])
+    if len(beside) > 1:
+        outline = _hull(samples, np.flatnonzero(label == largest))
+        total = np.bincount(label, minlength=count)
+        x, y = (np.bincount(label, weights=samples.design[axis], minlength=count)[beside] for axis in (0, 1))
+        for other, across, along in zip(beside.tolist(), x / total[beside], y / total[beside], strict=True):
+            keep[other] |= cv2.pointPolygonTest(outline, (float(across), float(along)), True) > -_PATCH_GAP
+    return np.asarray(keep.take(label))
 
 
-def _hull(level: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return (K, 1, 2) the convex hull of level points (N, 2) that come row by row of the image.
+def _hull(samples: _Samples, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return (K, 1, 2) the convex hull of samples (N,), ascending, in the level plane.
 
-    A plane's picture is convex where the plane is: no point between the ends of a row is on the hull.
+    A plane's picture is convex where the plane is: no point between the ends of a row of the image is on the hull.
     """
-    new = np.flatnonzero(np.diff(rows))
+    new = np.flatnonzero(np.diff(samples.rows(chosen)))
     if len(new) > 1:
-        level = level[np.concatenate([[0], new, new + 1, [len(rows) - 1]])]
-    return np.asarray(cv2.convexHull(level.astype(np.float32)))
+        chosen = chosen[np.concatenate([[0], new, new + 1, [len(chosen) - 1]])]
+    return np.asarray(cv2.convexHull(samples.design[:2].take(chosen, axis=1).T.astype(np.float32)))
 
 
-def _plane(coefficients: Vec3, samples: _Samples, inliers: NDArray[np.bool_], basis: Mat3) -> SupportPlane:
+def _plane(coefficients: Vec3, samples: _Samples, inliers: NDArray[np.int64], basis: Mat3) -> SupportPlane:
     a, b, c = coefficients
     scale = np.sqrt(a * a + b * b + 1.0)
     normal = rigid.unit(basis.T @ np.array([-a, -b, 1.0]))
-    points = samples.points[inliers]
-    residual = points[:, 2] - (points[:, :2] @ coefficients[:2] + c)
-    hull = _hull(points[:, :2], samples.grid[0][inliers]).reshape(-1, 2).astype(np.float64)
+    residual = (samples.height - coefficients @ samples.design).take(inliers)
+    hull = _hull(samples, inliers).reshape(-1, 2).astype(np.float64)
     outline: Points = np.column_stack([hull, hull @ coefficients[:2] + c]) @ basis
     return SupportPlane(
         normal=normal,
         offset=float(-c / scale),
         polygon=outline,
         sigma=float(np.std(residual) / np.sqrt(max(len(residual) / 10.0, 1.0))),  # neighbours share their noise
-        points=int(inliers.sum()),
+        points=len(inliers),
     )
 
 
