@@ -18,7 +18,6 @@ from joyai_ros.scene.drawing import draw_scene, object_colors
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.frame import frame_geometry
 from joyai_ros.scene.observation import Observation
-from joyai_ros.scene.segment import outline_mask, plane_heights
 from joyai_ros.scene.types import Scene
 from joyai_ros.sim.frames import simulate
 
@@ -61,9 +60,9 @@ def _depth(observation: Observation) -> ColorImage:
 def _pieces(observation: Observation) -> ColorImage:
     frame = frame_geometry(observation, SceneConfig())
     picture = cv2.cvtColor(cv2.cvtColor(observation.color, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    for plane in frame.planes:
-        near = np.abs(plane_heights(frame.depth, frame.camera, plane.normal, plane.offset)) < _ON_PLANE
-        picture = _tinted(picture, near & (frame.depth > 0) & outline_mask(plane, frame.camera), PLANE)
+    for view in frame.views:
+        near = np.abs(view.height) < _ON_PLANE
+        picture = _tinted(picture, near & (frame.depth > 0) & view.outline, PLANE)
     random = np.random.default_rng(3)
     for label in range(1, frame.clusters.count + 1):
         picture = _tinted(picture, frame.clusters.labels == label, tuple(random.integers(60, 256, 3).tolist()), 0.75)

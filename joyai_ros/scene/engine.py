@@ -196,7 +196,8 @@ def _lift(frame: FrameGeometry, item: _Found) -> Lifted:
     points = frame.points(sample)
     noise = median(frame.sigma_z.reshape(-1)[sample])
     surface = frame.surface_under(points)
-    rim = measure_rim(frame.depth, frame.camera, surface, item.patch, item.detection.box, noise)
+    height = frame.height_over(surface)
+    rim = measure_rim(frame.depth, height, frame.camera, surface, item.patch, item.detection.box, noise)
     occlusion = outline_occlusion(frame.depth, item.patch)
     pitch = median(points[:, 2]) / frame.camera.fx
     return lift(points, surface, rim, occlusion, noise, pitch, _unfilled(item) * pitch)

@@ -13,8 +13,9 @@ from joyai_ros.geometry.order import median, quantile
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
+from joyai_ros.scene.plane_view import PlaneView, plane_heights
 from joyai_ros.scene.rim import Surface
-from joyai_ros.scene.segment import Clusters, edge_step, find_clusters, outline_mask, plane_heights
+from joyai_ros.scene.segment import Clusters, edge_step, find_clusters
 from joyai_ros.scene.support import find_support_planes, is_over
 from joyai_ros.scene.types import SupportPlane, UpSource
 from joyai_ros.scene.up import up_from_cloud
@@ -34,7 +35,7 @@ class FrameGeometry:
         sigma_z: (H, W) float32 metres, depth noise.
         camera: the colour camera.
         up, up_source: (3,) unit against gravity, or None.
-        planes: support planes, largest first.
+        views: of the support planes, largest first.
         surfaces: the same as surfaces to measure heights from.
         clusters: surface pieces off the planes.
     """
@@ -44,9 +45,14 @@ class FrameGeometry:
     camera: Camera
     up: Vec3 | None
     up_source: UpSource
-    planes: list[SupportPlane]
+    views: list[PlaneView]
     surfaces: list[Surface]
     clusters: Clusters
+
+    @property
+    def planes(self) -> list[SupportPlane]:
+        """The support planes, largest first."""
+        return [view.plane for view in self.views]
 
     def points(self, pixels: NDArray[np.int64]) -> Points:
         """Return (N, 3) float64 points of flat pixel indices."""
@@ -72,13 +78,19 @@ class FrameGeometry:
         up = self.up if self.up is not None else np.array([0.0, -1.0, 0.0])
         return Surface(up, 0.0, 0.0, False)
 
+    def height_over(self, surface: Surface) -> NDArray[np.float32]:
+        """Return (H, W) float32 metres above a surface; without meaning where there is no depth."""
+        for view, known in zip(self.views, self.surfaces, strict=True):
+            if known is surface:
+                return view.height
+        return plane_heights(self.depth, self.camera, surface.normal, surface.offset)
+
     def heights(self) -> NDArray[np.float32]:
         """Return (H, W) float32 metres above the nearest support plane below each pixel; infinity where there is none."""
         result = np.full(self.depth.shape, np.inf, dtype=np.float32)
-        for plane in self.planes:
-            height = plane_heights(self.depth, self.camera, plane.normal, plane.offset)
-            over = (height > -_SUNK) & (height < result) & outline_mask(plane, self.camera)
-            result[over] = height[over]
+        for view in self.views:
+            over = (view.height > -_SUNK) & (view.height < result) & view.outline
+            np.copyto(result, view.height, where=over)
         return result
 
     def steps(self, config: SceneConfig) -> NDArray[np.float32]:
@@ -98,28 +110,30 @@ def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeomet
     if up is None:
         up = up_from_cloud(cloud)
         source = UpSource.CLOUD if up is not None else UpSource.UNKNOWN
-    planes: list[SupportPlane] = []
+    views: list[PlaneView] = []
     if up is not None:
         noise = config.depth_noise.sigma(cloud.points[..., 2], camera.fx)
         planes = find_support_planes(cloud, up, noise, config.segmentation)
         if source is UpSource.CLOUD and planes:
             up = planes[0].normal
-        if planes:
-            sigma_z = sigma_z * np.float32(_noise_scale(depth, camera, planes[0], sigma_z))
+        views = [PlaneView.of(plane, depth, camera) for plane in planes]
+        if views:
+            sigma_z = sigma_z * np.float32(_noise_scale(depth, camera, views[0], sigma_z))
     segmentation = config.segmentation if observation.detections is not None else config.segmentation.unaided()
-    clusters = find_clusters(depth, camera, planes, sigma_z, segmentation)
-    return FrameGeometry(depth, sigma_z, camera, up, source, planes, [Surface.of(plane) for plane in planes], clusters)
+    clusters = find_clusters(depth, camera, views, sigma_z, segmentation)
+    surfaces = [Surface.of(view.plane) for view in views]
+    return FrameGeometry(depth, sigma_z, camera, up, source, views, surfaces, clusters)
 
 
-def _noise_scale(depth: DepthImage, camera: Camera, plane: SupportPlane, sigma_z: NDArray[np.float32]) -> float:
-    """Return how much noisier this sensor is than its model: the spread about the largest plane over the expected one."""
+def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, sigma_z: NDArray[np.float32]) -> float:
+    """Return how much noisier this sensor is than its model: the spread about a large plane over the expected one."""
     some = np.s_[::4, ::3]
     sigma, z = sigma_z[some], depth[some]
-    incidence = camera.rays()[some] @ plane.normal.astype(np.float32)
-    height = incidence * z + np.float32(plane.offset)
-    on_plane = (np.abs(height) < np.maximum(0.01, 5.0 * sigma)) & (z > 0) & outline_mask(plane, camera)[some]
-    if on_plane.sum() < 300:
+    off = np.abs(view.height[some])
+    on_plane = (off < np.maximum(np.float32(0.01), np.float32(5.0) * sigma)) & (z > 0) & view.outline[some]
+    if np.count_nonzero(on_plane) < 300:
         return 1.0
-    expected = median(sigma[on_plane] * np.abs(incidence[on_plane]))
-    measured = 1.4826 * median(np.abs(height[on_plane]))
+    incidence = camera.rays()[some][on_plane] @ view.plane.normal.astype(np.float32)
+    expected = median(sigma[on_plane] * np.abs(incidence))
+    measured = 1.4826 * median(off[on_plane])
     return float(np.clip(measured / expected, _NOISE_RANGE[0], _NOISE_RANGE[1]))

@@ -15,7 +15,6 @@ from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import median, quantile
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.patch import Patch
-from joyai_ros.scene.segment import plane_heights
 from joyai_ros.scene.types import SupportPlane
 
 _WINDOW = 5  # pixels: the top is the highest mean over a window, not the highest pixel
@@ -79,7 +78,13 @@ class Rim:
 
 
 def measure_rim(
-    depth: DepthImage, camera: Camera, surface: Surface, patch: Patch, box: Box2D | None, noise: float
+    depth: DepthImage,
+    height_over: NDArray[np.float32],
+    camera: Camera,
+    surface: Surface,
+    patch: Patch,
+    box: Box2D | None,
+    noise: float,
 ) -> Rim:
     """Measure an object's top and foot.
 
@@ -89,6 +94,7 @@ def measure_rim(
 
     Args:
         depth: (H, W) float32 metres.
+        height_over: (H, W) float32 metres over the surface.
         camera: its camera.
         surface: what the object stands on.
         patch: the object's pixels.
@@ -96,19 +102,19 @@ def measure_rim(
         noise: metres, depth noise at the object (one standard deviation).
     """
     top, left, mask = patch.top, patch.left, patch.mask
-    z = depth[top : top + mask.shape[0], left : left + mask.shape[1]]
-    height = plane_heights(z, camera, surface.normal, surface.offset, top, left)
+    window = np.s_[top : top + mask.shape[0], left : left + mask.shape[1]]
+    z, height = depth[window], height_over[window]
     own = mask.astype(np.float32)
-    window, border = (_WINDOW, _WINDOW), cv2.BORDER_CONSTANT
-    count = cv2.boxFilter(own, -1, window, normalize=False, borderType=border)
-    total = cv2.boxFilter(height * own, -1, window, normalize=False, borderType=border)
+    around, border = (_WINDOW, _WINDOW), cv2.BORDER_CONSTANT
+    count = cv2.boxFilter(own, -1, around, normalize=False, borderType=border)
+    total = cv2.boxFilter(height * own, -1, around, normalize=False, borderType=border)
     solid = (count > _FILLED * _WINDOW**2) & mask
     smooth = total[solid] / count[solid]
     if len(smooth) == 0:
         smooth = height[mask]
     highest = _top(smooth, noise) - _EXCESS * noise
     gain = _lost_band(depth, height, patch, highest, surface, camera, box[1]) if box is not None else 0.0
-    foot = _foot(depth, camera, surface, patch) if surface.is_support else 0.0
+    foot = _foot(depth, height_over, patch) if surface.is_support else 0.0
     return Rim(highest + gain / 2.0, gain / np.sqrt(12.0), foot, _is_hollow(z, height, mask, noise))
 
 
@@ -161,14 +167,14 @@ def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise
     return int(np.count_nonzero(jumps)) > _RIM_COLUMNS * int(np.count_nonzero(mask.any(axis=0)))
 
 
-def _foot(depth: DepthImage, camera: Camera, surface: Surface, patch: Patch) -> float:
+def _foot(depth: DepthImage, height_over: NDArray[np.float32], patch: Patch) -> float:
     """Return the median height of the support surface beside the lower half of the object."""
     half = int(median(patch.rows[:: max(len(patch.rows) // _SAMPLE, 1)]))
     bottom, right = patch.top + patch.mask.shape[0], patch.left + patch.mask.shape[1]
     left = max(patch.left - _BESIDE, 0)
-    part = depth[half : min(bottom + _BESIDE, depth.shape[0]), left : right + _BESIDE]
-    height = plane_heights(part, camera, surface.normal, surface.offset, half, left)
-    beside = (np.abs(height) < _FOOT_BAND) & (part > 0)
+    window = np.s_[half : bottom + _BESIDE, left : right + _BESIDE]
+    height = height_over[window]
+    beside = (np.abs(height) < _FOOT_BAND) & (depth[window] > 0)
     beside[: bottom - half, patch.left - left : right - left] &= ~patch.mask[half - patch.top :]
     found = height[beside]
     return median(found[:: max(len(found) // _SAMPLE, 1)]) if len(found) >= _MIN_FOOT_PIXELS else 0.0

@@ -9,16 +9,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from joyai_ros.geometry.arrays import DepthImage, Mask, Vec3
+from joyai_ros.geometry.arrays import DepthImage, Mask
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.config import SegmentationConfig
-from joyai_ros.scene.types import SupportPlane
+from joyai_ros.scene.plane_view import PlaneView
 
 _BELOW = 0.02  # metres: deeper than this under every plane is not standing on any of them
 _SLOPE_WINDOW = 7  # pixels over which the slope of a surface is averaged
 _SLOPE_SHARE = 0.5  # times the mean slope that a pair on one surface may differ
-_OUTLINE_GROWTH = 14  # pixels by which a plane's outline is grown: its samples end that far from the image border
 
 
 @dataclass(frozen=True)
@@ -42,32 +41,10 @@ class Clusters:
         return len(self.stats) - 1
 
 
-def plane_heights(
-    depth: DepthImage, camera: Camera, normal: Vec3, offset: float, top: int = 0, left: int = 0
-) -> NDArray[np.float32]:
-    """Return (h, w) float32 heights in metres of the surface above the plane ``normal @ p + offset = 0``.
-
-    Pixels without depth read ``offset``; mask them with the depth image.
-
-    Args:
-        depth: (h, w) float32 metres, the camera's image or a part of it.
-        camera: the camera.
-        normal, offset: the plane.
-        top, left: where the part begins.
-    """
-    height, width = depth.shape
-    across = (normal[0] / camera.fx) * (np.arange(left, left + width) - camera.cx)
-    down = (normal[1] / camera.fy) * (np.arange(top, top + height) - camera.cy) + normal[2]
-    slope = down.astype(np.float32)[:, None] + across.astype(np.float32)
-    slope *= depth
-    slope += np.float32(offset)
-    return slope
-
-
 def find_clusters(
     depth: DepthImage,
     camera: Camera,
-    planes: list[SupportPlane],
+    planes: list[PlaneView],
     sigma_z: NDArray[np.float32],
     config: SegmentationConfig,
 ) -> Clusters:
@@ -82,7 +59,7 @@ def find_clusters(
     """
     foreground = (depth > 0) & (depth < config.max_distance)
     if planes:
-        foreground &= _above_planes(depth, camera, planes, sigma_z, config)
+        foreground &= _above_planes(planes, sigma_z, config)
     if not foreground.any():
         return Clusters(np.zeros(depth.shape, dtype=np.int32), foreground, np.zeros((1, 5), dtype=np.int32))
     step = edge_step(sigma_z, config)
@@ -126,32 +103,14 @@ def edge_step(sigma_z: NDArray[np.float32], config: SegmentationConfig) -> NDArr
     return np.maximum(np.float32(config.edge_step), np.float32(config.edge_noise_factor) * sigma_z)
 
 
-def _above_planes(
-    depth: DepthImage,
-    camera: Camera,
-    planes: list[SupportPlane],
-    sigma_z: NDArray[np.float32],
-    config: SegmentationConfig,
-) -> Mask:
+def _above_planes(planes: list[PlaneView], sigma_z: NDArray[np.float32], config: SegmentationConfig) -> Mask:
     tolerance = np.maximum(np.float32(config.plane_tolerance), np.float32(config.plane_noise_factor) * sigma_z)
-    on_plane = np.zeros(depth.shape, dtype=bool)
-    over_any = np.zeros(depth.shape, dtype=bool)
-    for plane in planes:
-        height = plane_heights(depth, camera, plane.normal, plane.offset)
-        over_any |= height > -_BELOW
-        on_plane |= (np.abs(height) < tolerance) & outline_mask(plane, camera)
+    on_plane = np.zeros(sigma_z.shape, dtype=bool)
+    over_any = np.zeros(sigma_z.shape, dtype=bool)
+    for view in planes:
+        over_any |= view.height > -_BELOW
+        on_plane |= (np.abs(view.height) < tolerance) & view.outline
     return over_any & ~on_plane
-
-
-def outline_mask(plane: SupportPlane, camera: Camera) -> Mask:
-    """The pixels inside the plane's visible outline, grown by a few pixels."""
-    in_front = plane.polygon[plane.polygon[:, 2] > 0.05]
-    canvas = np.zeros(camera.shape, dtype=np.uint8)
-    if len(in_front) >= 3:
-        pixels = np.clip(np.rint(camera.project(in_front)), -16000, 16000).astype(np.int32)
-        cv2.fillConvexPoly(canvas, cv2.convexHull(pixels), 1)
-        cv2.polylines(canvas, [cv2.convexHull(pixels)], True, 1, 2 * _OUTLINE_GROWTH)
-    return canvas.astype(bool)
 
 
 def _edges(foreground: Mask, depth: DepthImage, step: NDArray[np.float32]) -> Mask:

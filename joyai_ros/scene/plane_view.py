@@ -1,0 +1,66 @@
+"""A support plane as one depth image shows it: how high every pixel lies over it, and where its outline is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.arrays import DepthImage, Mask, Vec3
+from joyai_ros.geometry.cameras import Camera
+from joyai_ros.scene.types import SupportPlane
+
+_OUTLINE_GROWTH = 14  # pixels by which a plane's outline is grown: its samples end that far from the image border
+
+
+@dataclass(frozen=True)
+class PlaneView:
+    """A support plane and what is read off it again and again.
+
+    Attributes:
+        plane: the plane.
+        height: (H, W) float32 metres of each pixel over it; meaningless where there is no depth.
+        outline: (H, W) bool, the pixels within its visible outline, grown by a few.
+    """
+
+    plane: SupportPlane
+    height: NDArray[np.float32]
+    outline: Mask
+
+    @classmethod
+    def of(cls, plane: SupportPlane, depth: DepthImage, camera: Camera) -> PlaneView:
+        """The plane in a depth image (H, W) in metres."""
+        return cls(plane, plane_heights(depth, camera, plane.normal, plane.offset), outline_mask(plane, camera))
+
+
+def plane_heights(depth: DepthImage, camera: Camera, normal: Vec3, offset: float) -> NDArray[np.float32]:
+    """Return (H, W) float32 heights in metres of the surface above the plane ``normal @ p + offset = 0``.
+
+    Pixels without depth read ``offset``; mask them with the depth image.
+
+    Args:
+        depth: (H, W) float32 metres.
+        camera: its camera.
+        normal, offset: the plane.
+    """
+    height, width = depth.shape
+    across = (normal[0] / camera.fx) * (np.arange(width) - camera.cx)
+    down = (normal[1] / camera.fy) * (np.arange(height) - camera.cy) + normal[2]
+    slope = np.add.outer(down.astype(np.float32), across.astype(np.float32))
+    slope *= depth
+    slope += np.float32(offset)
+    return slope
+
+
+def outline_mask(plane: SupportPlane, camera: Camera) -> Mask:
+    """The pixels inside the plane's visible outline, grown by a few pixels."""
+    in_front = plane.polygon[plane.polygon[:, 2] > 0.05]
+    canvas = np.zeros(camera.shape, dtype=np.uint8)
+    if len(in_front) >= 3:
+        pixels = np.clip(np.rint(camera.project(in_front)), -16000, 16000).astype(np.int32)
+        hull = cv2.convexHull(pixels)
+        cv2.fillConvexPoly(canvas, hull, 1)
+        cv2.polylines(canvas, [hull], True, 1, 2 * _OUTLINE_GROWTH)
+    return canvas.view(np.bool_)
