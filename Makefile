@@ -46,10 +46,10 @@ install-sim:
 	@PYTHON=$(PYTHON) tools/install.sh sim
 
 install-test:
-	@PYTHON=$(PYTHON) tools/install.sh sim test
+	@PYTHON=$(PYTHON) tools/install.sh sim neural remote test
 
 install-evidence:
-	@PYTHON=$(PYTHON) tools/install.sh sim test evidence
+	@PYTHON=$(PYTHON) tools/install.sh sim neural remote test evidence
 
 gl: install-sim
 	@tools/gl.sh
