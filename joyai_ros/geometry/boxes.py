@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,11 @@ class OrientedBox:
             raise BoxError(
                 f"a 3D box needs shapes (3,), (3, 3), (3,), got {center.shape}, {rotation.shape}, {size.shape}"
             )
-        if not (np.isfinite(center).all() and np.isfinite(rotation).all() and np.isfinite(size).all()):
+        if not all(map(math.isfinite, (*center.tolist(), *rotation.ravel().tolist(), *size.tolist()))):
             raise BoxError("a 3D box holds NaN or infinity")
-        if (size < 0).any():
+        if min(size.tolist()) < 0:
             raise BoxError(f"a 3D box has a negative size {size.tolist()}")
-        if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-4 or np.linalg.det(rotation) < 0:
+        if not _is_rotation(rotation):
             raise BoxError("the axes of a 3D box are not a rotation")
         for name, value in (("center", center), ("rotation", rotation), ("size", size)):
             value.flags.writeable = False
@@ -78,6 +79,18 @@ class OrientedBox:
     def extent_along(self, direction: Vec3) -> float:
         """Return the box's extent in metres along a unit direction (3,)."""
         return float(np.abs(np.asarray(direction) @ self.rotation) @ self.size)
+
+
+def _is_rotation(matrix: Mat3) -> bool:
+    """Whether a (3, 3) matrix is a rotation to within 1e-4.
+
+    Dozens of boxes are made in a frame: in plain numbers, which for nine of them is several times quicker than in arrays.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    lengths = (a * a + b * b + c * c, d * d + e * e + f * f, g * g + h * h + i * i)
+    angles = (a * d + b * e + c * f, a * g + b * h + c * i, d * g + e * h + f * i)
+    handed = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return handed > 0 and all(abs(n - 1) <= 1e-4 for n in lengths) and all(abs(n) <= 1e-4 for n in angles)
 
 
 def checked_box2d(box: object, width: int, height: int, name: str = "box") -> Box2D:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 
 def quantile(values: NDArray[Any], share: float) -> float:
     """Return the value of ``values`` (N,), N >= 1, whose rank is nearest to ``share`` (0 smallest, 1 largest)."""
     rank = round(share * (len(values) - 1))
-    return float(np.partition(values, rank)[rank])
+    ranked = values.copy()
+    ranked.partition(rank)
+    return float(ranked[rank])
+
+
+def quantiles(values: NDArray[Any], shares: tuple[float, ...]) -> list[float]:
+    """Return :func:`quantile` for several shares at once."""
+    ranks = [round(share * (len(values) - 1)) for share in shares]
+    ranked = values.copy()
+    ranked.partition(ranks)
+    return [float(ranked[rank]) for rank in ranks]
 
 
 def median(values: NDArray[Any]) -> float:

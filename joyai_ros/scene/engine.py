@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from joyai_ros.errors import BoxError, PoseError
 from joyai_ros.geometry import rigid
-from joyai_ros.geometry.arrays import ColorImage, Mask
+from joyai_ros.geometry.arrays import ColorImage, Mask, Points
 from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou, checked_box2d
 from joyai_ros.geometry.memory import keep_freed_memory
 from joyai_ros.geometry.order import median
@@ -21,7 +21,7 @@ from joyai_ros.scene.frame import FrameGeometry, frame_geometry
 from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
 from joyai_ros.scene.merge import merge_hanging
 from joyai_ros.scene.observation import Detection, Observation
-from joyai_ros.scene.occlusion import outline_occlusion
+from joyai_ros.scene.occlusion import Occlusion, outline_occlusions
 from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.relate import relate
 from joyai_ros.scene.rim import measure_rim
@@ -87,7 +87,7 @@ class SceneEngine:
             found = [_Found(Detection(id=f"cluster_{k}"), patch, LabelSource.NONE) for k, patch in enumerate(patches)]
         else:
             found, refused = _pointed_at(frame, observation.color, observation.detections)
-        lifted = settle([_lift(frame, item) for item in found], [item.patch for item in found], frame)
+        lifted = settle(_lift_all(frame, found), [item.patch for item in found], frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
             measured = [Measured(o, item.patch.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
@@ -191,14 +191,25 @@ def _within(box: OrientedBox, frame: FrameGeometry, window: Box2D) -> NDArray[np
     return pixels[box.contains(frame.points(pixels), margin=0.05 * float(box.size.max()))]
 
 
-def _lift(frame: FrameGeometry, item: _Found) -> Lifted:
-    sample = item.patch.sample(_SAMPLE)
-    points = frame.points(sample)
-    noise = median(frame.sigma_z.reshape(-1)[sample])
+def _lift_all(frame: FrameGeometry, found: list[_Found]) -> list[Lifted]:
+    """Measure the objects, each from a sample of its pixels."""
+    if not found:
+        return []
+    samples = [item.patch.sample(_SAMPLE) for item in found]
+    pixels, ends = np.concatenate(samples), np.cumsum([len(sample) for sample in samples])[:-1]
+    points, sigmas = np.split(frame.points(pixels), ends), np.split(frame.sigma_z.reshape(-1)[pixels], ends)
+    occlusions = outline_occlusions(frame.depth, [item.patch for item in found])
+    return [_lift(frame, *parts) for parts in zip(found, points, sigmas, occlusions, strict=True)]
+
+
+def _lift(
+    frame: FrameGeometry, item: _Found, points: Points, sigmas: NDArray[np.float32], occlusion: Occlusion
+) -> Lifted:
+    """Measure an object from points (N, 3) of it, with their depth noise (N,)."""
+    noise = median(sigmas)
     surface = frame.surface_under(points)
     height = frame.height_over(surface)
     rim = measure_rim(frame.depth, height, frame.camera, surface, item.patch, item.detection.box, noise)
-    occlusion = outline_occlusion(frame.depth, item.patch)
     pitch = median(points[:, 2]) / frame.camera.fx
     return lift(points, surface, rim, occlusion, noise, pitch, _unfilled(item) * pitch)
 

@@ -63,7 +63,7 @@ def fit_footprint(points: NDArray[np.floating[Any]], pitch: float, noise: float)
         pitch: metres between neighbouring depth pixels on the object.
         noise: metres, depth noise at the object (one standard deviation).
     """
-    kept = _cells(np.asarray(points, dtype=np.float64), max(_MIN_CELL, 2.0 * pitch))
+    kept = _cells(np.ascontiguousarray(points.T, dtype=np.float64), max(_MIN_CELL, 2.0 * pitch))
     return _without_bulge(_circle(kept, pitch) or _rectangle(kept), _BULGE * noise)
 
 
@@ -83,28 +83,35 @@ def _without_bulge(footprint: Footprint, bulge: float) -> Footprint:
 
 
 def _rectangle(points: Array) -> Footprint:
-    """Return the smallest rectangle around points (N, 2); of several about as small, the one whose sides most lie on.
+    """Return the smallest rectangle around points (2, N); of several about as small, the one whose sides most lie on.
 
     Two upright sides of a box seen from their corner fill rectangles along either side and across the corner alike; the
     points lie on the sides of the right one (the closeness criterion of Zhang et al., "Efficient L-shape fitting for
     vehicle detection using laser scanners", IV 2017).
     """
-    points = np.asarray(points, dtype=np.float32)
-    _, _, angle = cv2.minAreaRect(points)
+    count = points.shape[1]
+    _, _, angle = cv2.minAreaRect(points.T.astype(np.float32))
     theta = np.radians(angle) + _TURNS
     cos, sin = np.cos(theta), np.sin(theta)
-    axes = np.stack([cos, sin]), np.stack([-sin, cos])
+    axes = np.array([[cos, sin], [-sin, cos]])  # along and across, x and y, turns
     # The outermost of thousands of noisy points lie outside: the sides are taken a little way in, and moved out again
     # by what an evenly covered rectangle has beyond.
-    along = (np.concatenate(axes, axis=1).T.astype(np.float32) @ points.T).reshape(2, len(theta), len(points))
-    trimmed = int(_TRIM * (len(points) - 1))
-    ranked = np.sort(along, axis=2)  # quicker than to partition twice
-    low, high = ranked[:, :, trimmed], ranked[:, :, len(points) - 1 - trimmed]
-    area = np.prod(high - low, axis=0)
+    along = (axes.transpose(0, 2, 1).reshape(-1, 2).astype(np.float32) @ points.astype(np.float32)).reshape(
+        2, -1, count
+    )
+    trimmed = int(_TRIM * (count - 1))
+    if trimmed:
+        ranked = np.sort(along, axis=2)  # quicker than to partition twice
+        low, high = ranked[:, :, trimmed], ranked[:, :, count - 1 - trimmed]
+    else:
+        low, high = along.min(axis=2), along.max(axis=2)
+    area = (high[0] - low[0]) * (high[1] - low[1])
     small = np.flatnonzero(area <= _AS_SMALL * area.min())
-    off = np.minimum(np.abs(along[:, small] - low[:, small, None]), np.abs(high[:, small, None] - along[:, small]))
-    closeness = (1.0 / np.maximum(off.min(axis=0), _ON_SIDE)).sum(axis=1)
-    best = int(small[np.argmax(closeness)])
+    best = int(small[0])
+    if len(small) > 1:
+        tried = along[:, small]
+        off = np.minimum(np.abs(tried - low[:, small, None]), np.abs(high[:, small, None] - tried))
+        best = int(small[np.argmax((1.0 / np.maximum(off.min(axis=0), _ON_SIDE)).sum(axis=1))])
     axis, across = axes[0][:, best], axes[1][:, best]
     (left, near), (right, far) = low[:, best].tolist(), high[:, best].tolist()
     length, width = (right - left) / (1.0 - 2.0 * _TRIM), (far - near) / (1.0 - 2.0 * _TRIM)
@@ -121,97 +128,105 @@ def _circle(points: Array, pitch: float) -> Footprint | None:
     The near outline is tried first; where something hides part of it, the best two thirds of the whole outline.
     """
     outline, near = _outline(points)
-    middle = points.mean(axis=0)
-    view = middle / max(float(np.linalg.norm(middle)), 1e-9)
-    wide = float(np.ptp(points @ np.array([view[1], -view[0]])))
-    for part, trimmed in ((outline[near], False), (outline, True)):
-        fit = _fit_circle(part, pitch, trimmed) if len(part) >= 8 else None
+    count = points.shape[1]
+    middle = np.ones(count) @ points.T / count
+    view_x, view_y = (middle / max(math.hypot(*middle), 1e-9)).tolist()
+    sideways = view_y * points[0] - view_x * points[1]
+    wide = float(sideways.max() - sideways.min())
+    for part, trimmed in ((outline[:, near], False), (outline, True)):
+        fit = _fit_circle(part, pitch, trimmed) if part.shape[1] >= 8 else None
         if fit is None:
             continue
-        center, radius = fit
-        offset = points - center
-        beyond = offset[:, 0] ** 2 + offset[:, 1] ** 2 > (_OVERSHOOT * radius + 2.0 * pitch) ** 2
-        if (
-            np.count_nonzero(beyond) < 0.01 * len(points)
-            and _WIDTH[0] * 2.0 * radius < wide < _WIDTH[1] * 2.0 * radius + 4.0 * pitch
-        ):
-            side = center / max(float(np.linalg.norm(center)), 1e-9)
-            return Footprint(center, np.array([side[1], -side[0]]), 2.0 * radius, 2.0 * radius, True)
+        (x, y), radius = fit
+        if not _WIDTH[0] * 2.0 * radius < wide < _WIDTH[1] * 2.0 * radius + 4.0 * pitch:
+            continue
+        beyond = np.square(points[0] - x) + np.square(points[1] - y) > (_OVERSHOOT * radius + 2.0 * pitch) ** 2
+        if np.count_nonzero(beyond) < 0.01 * count:
+            distance = max(math.hypot(x, y), 1e-9)
+            return Footprint(
+                np.array([x, y]), np.array([y / distance, -x / distance]), 2.0 * radius, 2.0 * radius, True
+            )
     return None
 
 
-def _fit_circle(outline: Array, pitch: float, trimmed: bool) -> tuple[Array, float] | None:
-    """Return centre (2,) and radius of the circle through outline points, or None where they are not on one."""
-    points = outline[:, 0] + 1j * outline[:, 1]
-    kept = np.ones(len(points), dtype=bool)
+def _fit_circle(outline: Array, pitch: float, trimmed: bool) -> tuple[tuple[float, float], float] | None:
+    """Return centre and radius of the circle through outline points (2, N), or None where they are not on one."""
+    left, near = outline[:, 0].tolist()
+    x, y = outline[0] - left, outline[1] - near  # near zero, so that sums of powers keep their digits
+    square = x * x + y * y
+    terms = np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y, square * x, square * y])
+    kept = np.ones(len(x), dtype=bool)
     for _ in range(_TRIMMINGS if trimmed else 1):
-        circle = _through(points[kept])
+        circle = _through((terms @ kept).tolist())
         if circle is None:
             return None
-        center, radius = circle
-        off = np.abs(np.abs(points - center) - radius)
+        a, b, radius = circle
+        off = np.abs(np.hypot(x - a, y - b) - radius)
         if trimmed:
             before, kept = kept, off <= quantile(off, _KEPT)
             if (before == kept).all():
                 break
     tolerance = (_ROUNDNESS * (0.7 if trimmed else 1.0)) * radius + 1.2 * pitch
-    if np.square(off[kept]).mean() > tolerance**2:
+    if float(np.square(off) @ kept) > np.count_nonzero(kept) * tolerance**2:
         return None
-    bearing = np.sort(np.angle(points[kept] - center))
+    bearing = np.sort(np.arctan2(y[kept] - b, x[kept] - a))
     gap = max(float(np.diff(bearing).max()), float(bearing[0] - bearing[-1]) + 2.0 * np.pi)
-    return (np.array([center.real, center.imag]), radius) if 2.0 * np.pi - gap > _MIN_ARC else None
+    return ((left + a, near + b), radius) if 2.0 * np.pi - gap > _MIN_ARC else None
 
 
-def _through(points: NDArray[np.complex128]) -> tuple[complex, float] | None:
-    """Return centre and radius of the circle nearest to points (N,), x + iy; None where they lie on a line.
+def _through(sums: list[float]) -> tuple[float, float, float] | None:
+    """Return centre and radius of the circle nearest to points; None where they lie on a line.
 
-    Kasa's least squares, ``x^2 + y^2 = 2 a x + 2 b y + c``, about the points' own middle: c stands alone there.
+    Kasa's least squares, ``x^2 + y^2 = 2 a x + 2 b y + c``, about the points' own middle, where c stands alone.
+
+    Args:
+        sums: over the points, of 1, x, y, x^2, x y, y^2, (x^2 + y^2) x and (x^2 + y^2) y.
     """
-    middle = complex(points.sum()) / len(points)
-    offset = points - middle
-    x, y = offset.real, offset.imag
-    square = x * x + y * y
-    xx, xy, yy = float(x @ x), float(x @ y), float(y @ y)
-    along, across = float(square @ x) / 2.0, float(square @ y) / 2.0
+    n, x, y, xx, xy, yy, cube_x, cube_y = sums
+    mx, my = x / n, y / n
+    # Moved to the middle: sums of products there, from sums about the origin.
+    cube_x += -mx * (xx + yy) - 2.0 * (mx * xx + my * xy) + 2.0 * n * mx * (mx * mx + my * my)
+    cube_y += -my * (xx + yy) - 2.0 * (mx * xy + my * yy) + 2.0 * n * my * (mx * mx + my * my)
+    xx, xy, yy = xx - n * mx * mx, xy - n * mx * my, yy - n * my * my
     determinant = xx * yy - xy * xy
     if determinant < _ON_A_LINE:
         return None
-    a, b = (yy * along - xy * across) / determinant, (xx * across - xy * along) / determinant
-    return middle + complex(a, b), math.sqrt(a * a + b * b + (xx + yy) / len(points))
+    a, b = (yy * cube_x - xy * cube_y) / (2.0 * determinant), (xx * cube_y - xy * cube_x) / (2.0 * determinant)
+    return mx + a, my + b, math.sqrt(a * a + b * b + (xx + yy) / n)
 
 
 def _outline(points: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the farthest point of each sector around the middle, and which are on the side turned to the viewer."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    middle = (low + high) / 2.0
-    offset = points - middle
-    angle = np.arctan2(offset[:, 1], offset[:, 0])
-    sector = ((angle + np.pi) * (_SECTORS / (2.0 * np.pi))).astype(np.int64) % _SECTORS
-    far = np.einsum("ij,ij->i", offset, offset)
+    """Return the farthest of points (2, N) in each sector around the middle, and which are on the side to the viewer."""
+    middle_x, middle_y = ((points.min(axis=1) + points.max(axis=1)) / 2.0).tolist()
+    x, y = points[0] - middle_x, points[1] - middle_y
+    angle = np.arctan2(y, x)
+    sector = np.minimum(((angle + np.pi) * (_SECTORS / (2.0 * np.pi))).astype(np.int64), _SECTORS - 1)
+    far = x * x + y * y
     order = np.argsort(sector + far * (0.999 / max(float(far.max()), 1e-12)))
-    last = np.append(np.flatnonzero(np.diff(sector[order])), len(order) - 1)
-    outer = order[last]
-    towards = np.arctan2(-middle[1], -middle[0])
-    turned = np.abs((angle[outer] - towards + np.pi) % (2.0 * np.pi) - np.pi)
-    return points[outer], turned < _NEAR_SIDE
+    ends = np.cumsum(np.bincount(sector, minlength=_SECTORS))
+    outer = order[ends[np.append(ends[0] > 0, ends[1:] > ends[:-1])] - 1]
+    towards = math.atan2(-middle_y, -middle_x)
+    turned = np.abs((angle[outer] - (towards - np.pi)) % (2.0 * np.pi) - np.pi)
+    return points[:, outer], turned < _NEAR_SIDE
 
 
 def _cells(points: Array, cell: float) -> Array:
-    """Return one point (K, 2) for each grid cell that holds more than stray points: the mean of what lies in it.
+    """Return one point (2, K) for each grid cell that holds more than stray points (2, N): the mean of what lies in it.
 
     An upright side puts hundreds of points over one line and a level top spreads them: taken by cells, both count by the
     ground they cover.
     """
-    x, y = np.ascontiguousarray(points[:, 0]), np.ascontiguousarray(points[:, 1])
-    left, near = float(x.min()), float(y.min())
-    wide, deep = float(x.max()) - left, float(y.max()) - near
-    cell = max(cell, wide / _MOST_CELLS, deep / _MOST_CELLS)
-    key = ((x - left) / cell).astype(np.int64) * (int(deep / cell) + 1) + ((y - near) / cell).astype(np.int64)
+    x, y = points
+    (left, near), (right, far) = points.min(axis=1).tolist(), points.max(axis=1).tolist()
+    cell = max(cell, (right - left) / _MOST_CELLS, (far - near) / _MOST_CELLS)
+    deep = int((far - near) / cell) + 1
+    key = ((x - left) / cell).astype(np.int64) * deep + ((y - near) / cell).astype(np.int64)
     count = np.bincount(key)
     kept = np.flatnonzero(count)
-    if len(points) >= 50:
-        kept = kept[count[kept] > _ALONE * median(count[kept])]
+    if len(x) >= 50:
+        some = count[kept]
+        kept = kept[some > _ALONE * median(some)]
     if len(kept) < 3:
         return points
     total = count[kept]
-    return np.column_stack([np.bincount(key, weights=values)[kept] / total for values in (x, y)])
+    return np.stack([np.bincount(key, weights=values)[kept] / total for values in (x, y)])

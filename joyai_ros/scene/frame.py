@@ -56,11 +56,14 @@ class FrameGeometry:
 
     def points(self, pixels: NDArray[np.int64]) -> Points:
         """Return (N, 3) float64 points of flat pixel indices."""
-        rows, columns = np.divmod(pixels, self.camera.width)
-        z = self.depth.reshape(-1)[pixels].astype(np.float64)
-        return np.column_stack(
-            [(columns - self.camera.cx) / self.camera.fx * z, (rows - self.camera.cy) / self.camera.fy * z, z]
-        )
+        camera = self.camera
+        rows = pixels // camera.width
+        points = np.empty((len(pixels), 3))
+        points[:, 2] = self.depth.reshape(-1)[pixels]
+        z = points[:, 2]
+        points[:, 0] = (pixels - rows * camera.width - camera.cx) * (z / camera.fx)
+        points[:, 1] = (rows - camera.cy) * (z / camera.fy)
+        return points
 
     def surface_under(self, points: Points) -> Surface:
         """Return the support plane that points (N, 3) stand on: the highest one beneath them; else a plane through up."""

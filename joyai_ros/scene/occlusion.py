@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from joyai_ros.geometry.arrays import DepthImage
-from joyai_ros.scene.patch import Patch
+from joyai_ros.scene.patch import Index, Patch
 
 _LOOK = 6  # pixels beyond the outline within which an occluder would begin
 _NEARER = 0.015  # metres by which it must be nearer
 _BORDER = 2  # pixels
-_REACH = np.arange(1, _LOOK + 1)[:, None]
 _DOWN, _ACROSS = np.array([0, 0, -1, 1]), np.array([-1, 1, 0, 0])  # out of the left, right, upper and lower side
 
 
@@ -36,28 +35,46 @@ class Occlusion:
         return max(self.upper, self.lower)
 
 
-def outline_occlusion(depth: DepthImage, patch: Patch) -> Occlusion:
-    """Return how much of the outline of an object's pixels is cut: beyond it something nearer begins, or the image ends.
+def outline_occlusions(depth: DepthImage, patches: list[Patch]) -> list[Occlusion]:
+    """Return how much of each object's outline is cut: beyond it something nearer begins, or the image ends.
+
+    All objects are looked at in one go: each has a few hundred pixels of outline, too few to be worth calls of their own.
 
     Args:
         depth: (H, W) float32 metres, 0 where there is none.
-        patch: the object's pixels.
+        patches: the objects' pixels.
     """
-    (rows, first, last), (columns, upper, lower) = patch.by_row, patch.by_column
+    if not patches:
+        return []
     height, width = depth.shape
-    at_row, at_column = np.concatenate([rows, rows, upper, lower]), np.concatenate([first, last, columns, columns])
-    sides = np.repeat(np.arange(4), [len(rows), len(rows), len(columns), len(columns)])
-    down, across = _DOWN[sides], _ACROSS[sides]
+    at_row, at_column, sides = _outlines(patches)
+    down, across = _DOWN[sides % 4], _ACROSS[sides % 4]
     edge_row, edge_column = at_row + _BORDER * down, at_column + _BORDER * across
     cut = (edge_row < 0) | (edge_row >= height) | (edge_column < 0) | (edge_column >= width)
-    beyond_rows = np.clip(at_row + _REACH * down, 0, height - 1)
-    beyond_columns = np.clip(at_column + _REACH * across, 0, width - 1)
-    around = depth.reshape(-1)[beyond_rows * width + beyond_columns]
     # An occluder begins with a step. A surface that comes nearer pixel by pixel is what the object stands on.
-    last_seen = depth[at_row, at_column]
-    for here in around:
+    z = depth.reshape(-1)
+    last_seen = z[at_row * width + at_column]
+    for _ in range(_LOOK):
+        at_row, at_column = at_row + down, at_column + across
+        inside = np.minimum(np.maximum(at_row, 0), height - 1) * width + np.minimum(np.maximum(at_column, 0), width - 1)
+        here = z[inside]
         seen = here > 0
-        cut |= seen & (here < last_seen - _NEARER)
+        cut |= seen & (here < last_seen - np.float32(_NEARER))
         last_seen = np.where(seen, here, last_seen)
     shares = np.bincount(sides, weights=cut) / np.bincount(sides)
-    return Occlusion(*shares.tolist())
+    return [Occlusion(*four) for four in shares.reshape(-1, 4).tolist()]
+
+
+def _outlines(patches: list[Patch]) -> tuple[Index, Index, Index]:
+    """Return rows and columns of the outermost pixels (N,) of all patches, and which patch and side each is of.
+
+    The latter counts left, right, upper and lower side of the first patch, then of the next.
+    """
+    rows: list[Index] = []
+    columns: list[Index] = []
+    for patch in patches:
+        (row, first, last), (column, upper, lower) = patch.by_row, patch.by_column
+        rows += [row, row, upper, lower]
+        columns += [first, last, column, column]
+    sides = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    return np.concatenate(rows), np.concatenate(columns), sides

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +40,7 @@ class Patch:
         columns = pixels - rows * width
         top, left = int(rows.min()), int(columns.min())
         mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), dtype=bool)
-        mask[rows - top, columns - left] = True
+        mask.reshape(-1)[pixels - (top * width + left) - (rows - top) * (width - mask.shape[1])] = True
         return cls(pixels, rows, columns, top, left, mask)
 
     @property
@@ -52,7 +53,7 @@ class Patch:
         """Return at most so many of the pixels, evenly chosen."""
         if len(self.pixels) <= most:
             return self.pixels
-        return self.pixels[np.linspace(0, len(self.pixels) - 1, most).astype(np.int64)]
+        return self.pixels[np.arange(most) * (len(self.pixels) - 1) // (most - 1)]
 
     def holds(self, rows: Index, columns: Index) -> NDArray[np.bool_]:
         """Return (K,) bool: which places in the image, by row and column (K,), are pixels of the patch."""
@@ -75,5 +76,8 @@ class Patch:
 
 
 def _ends(mask: Mask) -> tuple[Index, Index, Index]:
-    lines = np.flatnonzero(mask.any(axis=1))
-    return lines, mask.argmax(axis=1)[lines], mask.shape[1] - 1 - mask[:, ::-1].argmax(axis=1)[lines]
+    """Return the rows (K,) of a mask that hold pixels, and the first and the last column in each."""
+    first = mask.argmax(axis=1)
+    lines = np.flatnonzero(mask[np.arange(len(mask)), first])
+    last = cv2.flip(mask.view(np.uint8), 1).view(np.bool_).argmax(axis=1)
+    return lines, first[lines], mask.shape[1] - 1 - last[lines]

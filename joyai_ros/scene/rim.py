@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from joyai_ros.geometry.arrays import DepthImage, Mask, Mat3, Vec3
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.order import median, quantile
+from joyai_ros.geometry.order import median, quantiles
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.types import SupportPlane
@@ -121,7 +121,7 @@ def measure_rim(
 def _top(smooth: NDArray[np.float32], noise: float) -> float:
     """Return the highest of the window means, unless a few stick out of a level top: those are of what stands on it."""
     some = smooth[:: max(len(smooth) // _SAMPLE, 1)]
-    level, nearly = quantile(some, 0.90), quantile(some, 0.97)
+    level, nearly = quantiles(some, (0.90, 0.97))
     top = float(smooth.max())
     if top - nearly <= _LEVEL_BAND + 3.0 * noise:
         return top

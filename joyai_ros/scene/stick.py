@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,13 +50,13 @@ def fit_stick(points: Array) -> Stick | None:
     """Return the stick that points (N, 3) lie on (right, forward, up; metres), None where they are no long thin thing."""
     if len(points) < _MIN_POINTS:
         return None
-    middle = points.mean(axis=0)
+    middle = np.ones(len(points)) @ points / len(points)
     offset = points - middle
-    values, vectors = np.linalg.eigh(offset.T @ offset / (len(points) - 1))
-    axis = vectors[:, 2]
-    if values[2] < _SLENDER**2 * max(values[1], 1e-12) or abs(axis[2]) < _STEEP:
+    _, values, vectors = cv2.eigen(offset.T @ offset / (len(points) - 1))  # rows, the largest first
+    (along, second, _), axis = values[:, 0].tolist(), vectors[0]
+    if along < _SLENDER**2 * max(second, 1e-12) or abs(axis[2]) < _STEEP:
         return None
-    across = offset @ vectors[:, 1]
+    across = offset @ vectors[1]
     thickness = quantile(across, 1.0 - _TRIM) - quantile(across, _TRIM)
     return Stick(middle, axis[:2] / axis[2], float(thickness))
 

@@ -216,7 +216,6 @@ def _is_object_top(area: float, plane: SupportPlane, found: list[tuple[float, Su
 
 def is_over(point: Vec3, plane: SupportPlane, reach: float = 0.10) -> bool:
     """Whether a point lies above the plane's visible outline, or within ``reach`` metres of it sideways."""
-    basis = level_basis(plane.normal)
-    outline = (plane.polygon @ basis.T)[:, :2].astype(np.float32)
-    x, y = (basis @ point)[:2]
-    return float(cv2.pointPolygonTest(outline, (float(x), float(y)), True)) > -reach
+    basis, outline = plane.level_outline
+    x, y, _ = (basis @ point).tolist()
+    return float(cv2.pointPolygonTest(outline, (x, y), True)) > -reach

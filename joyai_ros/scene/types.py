@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from joyai_ros.geometry.arrays import Mask, Mat4, Points, Vec3
+from joyai_ros.geometry.arrays import Mask, Mat3, Mat4, Points, Vec3
 from joyai_ros.geometry.boxes import Box2D, OrientedBox
+from joyai_ros.scene.level import level_basis
 
 
 class LabelSource(enum.IntEnum):
@@ -147,6 +150,12 @@ class SupportPlane:
     polygon: Points
     sigma: float = 0.0
     points: int = 0
+
+    @cached_property
+    def level_outline(self) -> tuple[Mat3, NDArray[np.float32]]:
+        """(3, 3) level from optical over this plane, and the outline (N, 2) in its right and forward axes, metres."""
+        basis = level_basis(self.normal)
+        return basis, (self.polygon @ basis[:2].T).astype(np.float32)
 
 
 @dataclass(frozen=True)
