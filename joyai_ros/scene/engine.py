@@ -109,17 +109,17 @@ class SceneEngine:
         config = self.config.segmentation
         scale = frame.camera.width * frame.camera.height / (640 * 480)
         least = max(int(config.min_pixels * scale), MIN_POINTS)
-        owner = merge_hanging(frame.clusters, frame.depth, frame.heights(), frame.steps(self.config), least)
-        labels = owner[frame.clusters.labels].reshape(-1)
-        pixels = np.flatnonzero(labels)
-        order = np.argsort(labels[pixels], kind="stable")
-        groups = np.split(pixels[order], np.flatnonzero(np.diff(labels[pixels][order])) + 1)
+        owner = merge_hanging(frame, self.config.segmentation, least)
+        pieces: dict[int, list[int]] = {}
+        for piece in np.flatnonzero(frame.clusters.stats[:, 4]).tolist():
+            pieces.setdefault(int(owner[piece]), []).append(piece)
+        groups = [np.concatenate([frame.clusters.pixels(piece) for piece in several]) for several in pieces.values()]
         found: list[NDArray[np.int64]] = []
         for group in sorted(groups, key=len, reverse=True)[: config.max_clusters]:
             if len(group) < least:
                 break
-            extent = float(np.ptp(frame.points(group[:: max(len(group) // 500, 1)]), axis=0).max())
-            if config.min_extent <= extent <= config.max_extent:
+            points = frame.points(group[:: max(len(group) // 500, 1)])
+            if config.min_extent <= float((points.max(axis=0) - points.min(axis=0)).max()) <= config.max_extent:
                 found.append(group)
         return found
 

@@ -15,7 +15,7 @@ from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
 from joyai_ros.scene.plane_view import PlaneView, plane_heights
 from joyai_ros.scene.rim import Surface
-from joyai_ros.scene.segment import Clusters, edge_step, find_clusters
+from joyai_ros.scene.segment import Clusters, find_clusters
 from joyai_ros.scene.support import find_support_planes, is_over
 from joyai_ros.scene.types import SupportPlane, UpSource
 from joyai_ros.scene.up import up_from_cloud
@@ -88,17 +88,14 @@ class FrameGeometry:
                 return view.height
         return plane_heights(self.depth, self.camera, surface.normal, surface.offset)
 
-    def heights(self) -> NDArray[np.float32]:
-        """Return (H, W) float32 metres above the nearest support plane below each pixel; infinity where there is none."""
-        result = np.full(self.depth.shape, np.inf, dtype=np.float32)
+    def heights(self, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return (N,) metres of flat pixel indices above the nearest support plane below; infinity where there is none."""
+        result = np.full(len(pixels), np.inf, dtype=np.float32)
         for view in self.views:
-            over = (view.height > -_SUNK) & (view.height < result) & view.outline
-            np.copyto(result, view.height, where=over)
+            height = view.height.reshape(-1)[pixels]
+            over = (height > -_SUNK) & (height < result) & view.outline.reshape(-1)[pixels]
+            result[over] = height[over]
         return result
-
-    def steps(self, config: SceneConfig) -> NDArray[np.float32]:
-        """Return (H, W) float32 metres: depth steps beyond this separate surfaces."""
-        return edge_step(self.sigma_z, config.segmentation)
 
 
 def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeometry:

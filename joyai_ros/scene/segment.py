@@ -29,11 +29,22 @@ class Clusters:
         foreground: (H, W) bool, measured and not on a support plane.
         stats: (count + 1, 5) int32 rows of left, top, width, height, pixels before the pixels at edges were given back;
             zeros for the background (row 0) and for numbers that no piece has.
+        grown: how many pixels deep they were given back.
     """
 
     labels: NDArray[np.int32]
     foreground: Mask
     stats: NDArray[np.int32]
+    grown: int = 0
+
+    def pixels(self, piece: int) -> NDArray[np.int64]:
+        """Return the flat indices (N,) of a piece's pixels, ascending."""
+        left, top, across, down = self.stats[piece, :4].tolist()
+        left, top = max(left - self.grown, 0), max(top - self.grown, 0)
+        window = self.labels[top : top + down + 2 * self.grown, left : left + across + 2 * self.grown]
+        inside = np.flatnonzero(window == piece)
+        row = inside // window.shape[1]
+        return inside + row * (self.labels.shape[1] - window.shape[1]) + (top * self.labels.shape[1] + left)
 
     @property
     def count(self) -> int:
@@ -70,7 +81,7 @@ def find_clusters(
     stats[stats[:, cv2.CC_STAT_AREA] < config.min_pixels // 3] = 0
     labels = np.where(stats[:, cv2.CC_STAT_AREA] > 0, np.arange(count, dtype=np.int32), np.int32(0)).take(labels)
     _grow(labels, foreground & (labels == 0), depth, step, span)
-    return Clusters(labels, foreground, stats)
+    return Clusters(labels, foreground, stats, span)
 
 
 def _statistics(labels: NDArray[np.int32], solid: Mask, count: int) -> NDArray[np.int32]:
@@ -99,7 +110,7 @@ def _statistics(labels: NDArray[np.int32], solid: Mask, count: int) -> NDArray[n
 
 
 def edge_step(sigma_z: NDArray[np.float32], config: SegmentationConfig) -> NDArray[np.float32]:
-    """Return (H, W) float32 metres: neighbouring pixels further apart in depth lie on different surfaces."""
+    """Return float32 metres, shaped as the noise: neighbouring pixels further apart in depth lie on different surfaces."""
     return np.maximum(np.float32(config.edge_step), np.float32(config.edge_noise_factor) * sigma_z)
 
 
