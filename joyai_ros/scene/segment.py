@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from joyai_ros.geometry.arrays import DepthImage, Mask
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.order import median
+from joyai_ros.geometry.order import at_least, median
 from joyai_ros.scene.config import SegmentationConfig
 from joyai_ros.scene.plane_view import PlaneView
 
 _BELOW = 0.02  # metres: deeper than this under every plane is not standing on any of them
 _SLOPE_WINDOW = 7  # pixels over which the slope of a surface is averaged
 _SLOPE_SHARE = 0.5  # times the mean slope that a pair on one surface may differ
+_CREASE = np.ones((4, 4), dtype=np.uint8)  # two pixels for one that holds a crease, and one beyond on every side
+_NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -77,45 +79,66 @@ def find_clusters(
     solid = foreground & ~_edges(foreground, depth, step)
     span = _cut_creases(solid, depth, camera.fx, sigma_z, config)
     count, labels = cv2.connectedComponents(solid.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    stats = _statistics(labels, solid, count)
+    runs = _Runs.of(labels, solid)
+    stats = runs.statistics(count, labels.shape[1])
     stats[stats[:, cv2.CC_STAT_AREA] < config.min_pixels // 3] = 0
-    labels = np.where(stats[:, cv2.CC_STAT_AREA] > 0, np.arange(count, dtype=np.int32), np.int32(0)).take(labels)
+    labels.reshape(-1)[runs.pixels(stats[runs.label, cv2.CC_STAT_AREA] == 0)] = 0
     _grow(labels, foreground & (labels == 0), depth, step, span)
     return Clusters(labels, foreground, stats, span)
 
 
-def _statistics(labels: NDArray[np.int32], solid: Mask, count: int) -> NDArray[np.int32]:
-    """Return (count, 5) int32 rows of left, top, width, height, pixels of each component, zeros for the background.
+@dataclass(frozen=True)
+class _Runs:
+    """The runs of pixels that make up components, ordered by component and then by place: far fewer than the pixels.
 
-    Taken from the runs of pixels in the rows, which are far fewer than the pixels that OpenCV's own statistics go through.
+    Attributes:
+        first, last: (N,) flat index of the first and the last pixel of each.
+        label: (N,) the component.
     """
-    first, last = solid.copy(), solid.copy()
-    first[:, 1:] &= ~solid[:, :-1]
-    last[:, :-1] &= ~solid[:, 1:]
-    starts, ends = np.flatnonzero(first), np.flatnonzero(last)
-    stats = np.zeros((count, 5), dtype=np.int32)
-    if len(starts) == 0:
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    label: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, labels: NDArray[np.int32], solid: Mask) -> _Runs:
+        """The runs in the rows of a mask (H, W) with its labels (H, W)."""
+        first, last = solid.copy(), solid.copy()
+        first[:, 1:] &= ~solid[:, :-1]
+        last[:, :-1] &= ~solid[:, 1:]
+        starts, ends = np.flatnonzero(first), np.flatnonzero(last)
+        label = labels.reshape(-1)[starts]
+        order = np.argsort(label.astype(np.uint16) if int(label.max(initial=0)) < 65536 else label, kind="stable")
+        return cls(starts[order], ends[order], label[order])
+
+    def statistics(self, count: int, width: int) -> NDArray[np.int32]:
+        """Return (count, 5) int32 rows of left, top, width, height, pixels of each component, zeros for the background."""
+        stats = np.zeros((count, 5), dtype=np.int32)
+        if len(self.first) == 0:
+            return stats
+        heads = np.append(0, np.flatnonzero(np.diff(self.label)) + 1)  # every label has a run
+        rows = self.first // width
+        left, length = self.first - rows * width, self.last - self.first + 1
+        stats[1:, 0] = np.minimum.reduceat(left, heads)
+        stats[1:, 1] = rows[heads]  # rows ascend within a label
+        stats[1:, 2] = np.maximum.reduceat(left + length, heads) - stats[1:, 0]
+        stats[1:, 3] = rows[np.append(heads[1:], len(rows)) - 1] + 1 - stats[1:, 1]
+        stats[1:, 4] = np.add.reduceat(length, heads)
         return stats
-    label = labels.reshape(-1)[starts]
-    order = np.argsort(label.astype(np.uint16) if count < 65536 else label, kind="stable")
-    starts, ends, label = starts[order], ends[order], label[order]
-    heads = np.append(0, np.flatnonzero(np.diff(label)) + 1)  # every label has a run
-    rows, left = np.divmod(starts, labels.shape[1])
-    stats[1:, 0] = np.minimum.reduceat(left, heads)
-    stats[1:, 1] = rows[heads]  # rows ascend within a label
-    stats[1:, 2] = np.maximum.reduceat(left + ends - starts, heads) + 1 - stats[1:, 0]
-    stats[1:, 3] = rows[np.append(heads[1:], len(rows)) - 1] + 1 - stats[1:, 1]
-    stats[1:, 4] = np.add.reduceat(ends - starts + 1, heads)
-    return stats
+
+    def pixels(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the flat indices of the pixels in some of the runs."""
+        first, length = self.first[chosen], (self.last - self.first + 1)[chosen]
+        return np.arange(int(length.sum())) + np.repeat(first - np.cumsum(length) + length, length)
 
 
 def edge_step(sigma_z: NDArray[np.float32], config: SegmentationConfig) -> NDArray[np.float32]:
     """Return float32 metres, shaped as the noise: neighbouring pixels further apart in depth lie on different surfaces."""
-    return np.maximum(np.float32(config.edge_step), np.float32(config.edge_noise_factor) * sigma_z)
+    return at_least(config.edge_step, np.float32(config.edge_noise_factor) * sigma_z)
 
 
 def _above_planes(planes: list[PlaneView], sigma_z: NDArray[np.float32], config: SegmentationConfig) -> Mask:
-    tolerance = np.maximum(np.float32(config.plane_tolerance), np.float32(config.plane_noise_factor) * sigma_z)
+    tolerance = at_least(config.plane_tolerance, np.float32(config.plane_noise_factor) * sigma_z)
     on_plane = np.zeros(sigma_z.shape, dtype=bool)
     over_any = np.zeros(sigma_z.shape, dtype=bool)
     for view in planes:
@@ -165,22 +188,27 @@ def _cut_creases(
     span = int(np.clip(round(config.crease_span * focal / near / 2.0), 2, 8))
     z = cv2.blur(depth, (3, 3))[::2, ::2]
     seen = cv2.blur((depth > 0).view(np.uint8) * np.uint8(9), (3, 3))[::2, ::2]  # of nine pixels
-    inverse = np.where(seen > 2, seen / np.maximum(np.float32(9.0) * z, np.float32(1e-6)), np.float32(0.0))
+    there = seen > 2
+    inverse = seen / (np.float32(9.0) * z + np.float32(1e-9))
+    inverse *= there
     per_metre = np.square(inverse)
-    threshold = np.maximum(np.float32(config.crease_depth), np.float32(config.crease_noise_factor) * sigma_z[::2, ::2])
+    threshold = at_least(config.crease_depth, np.float32(config.crease_noise_factor) * sigma_z[::2, ::2])
+    threshold *= np.float32(2.0) * per_metre
     # The limit that keeps a depth step from reading as a fold, in inverse depth like the fold itself.
-    limit, threshold = np.float32(3.0 * config.crease_span) * per_metre, threshold * per_metre
+    limit = np.float32(3.0 * config.crease_span) * per_metre
     folds = np.zeros(z.shape, dtype=bool)
     for axis in (0, 1):
         middle, before, after = (_window(inverse, axis, span, k) for k in (1, 0, 2))
         first, second = before - middle, after - middle
         most = _window(limit, axis, span, 1)
-        folded = first + second > 2.0 * _window(threshold, axis, span, 1)
-        folded &= (before > 0) & (after > 0) & (np.abs(first) < most) & (np.abs(second) < most)
+        folded = first + second > _window(threshold, axis, span, 1)
+        folded &= _window(there, axis, span, 0) & _window(there, axis, span, 2)
+        folded &= (np.abs(first) < most) & (np.abs(second) < most)
         _window(folds, axis, span, 1)[...] |= folded
     # Noise leaves gaps of a pixel or two in the line where two objects meet.
-    whole = cv2.resize(folds.view(np.uint8), (solid.shape[1], solid.shape[0]), interpolation=cv2.INTER_NEAREST)
-    solid &= cv2.dilate(whole, np.ones((3, 3), dtype=np.uint8)) == 0
+    whole = np.zeros(solid.shape, dtype=np.uint8)
+    whole[::2, ::2] = folds
+    solid &= cv2.dilate(whole, _CREASE, anchor=(2, 2)) == 0
     return 2 * span
 
 
@@ -199,7 +227,7 @@ def _grow(labels: NDArray[np.int32], missing: Mask, depth: DepthImage, step: NDA
     missing[[0, -1]] = missing[:, [0, -1]] = False
     flat_labels, flat_depth, flat_step = labels.reshape(-1), depth.reshape(-1), step.reshape(-1)
     left = missing.reshape(-1)
-    pixels = np.flatnonzero(left)
+    pixels = np.flatnonzero(missing & cv2.dilate((labels > 0).view(np.uint8), _NEIGHBOURS).view(np.bool_))
     written = np.empty(labels.size, dtype=np.int32)
     around = np.array([1, -1, labels.shape[1], -labels.shape[1]])[:, None]
     for _ in range(reach):
@@ -208,7 +236,8 @@ def _grow(labels: NDArray[np.int32], missing: Mask, depth: DepthImage, step: NDA
         for neighbour in pixels + around:
             owner, gap = flat_labels[neighbour], np.abs(flat_depth[neighbour] - here)
             better = (owner > 0) & (gap < best)
-            best[better], label[better] = gap[better], owner[better]
+            np.copyto(best, gap, where=better)
+            np.copyto(label, owner, where=better)
         found = label > 0
         pixels = pixels[found]
         if len(pixels) == 0:
