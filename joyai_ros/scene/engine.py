@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from joyai_ros.errors import BoxError, PoseError
 from joyai_ros.geometry import rigid
-from joyai_ros.geometry.arrays import ColorImage, Mask, Points
+from joyai_ros.geometry.arrays import Mask, Points
 from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou, checked_box2d
+from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.memory import keep_freed_memory
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.assign import assign_pixels
@@ -42,6 +43,15 @@ class _Found:
     detection: Detection
     patch: Patch
     label_source: LabelSource
+
+
+@dataclass(frozen=True)
+class _Pointed:
+    """The detections of a frame that can be used, their 2D boxes within the image, and why others were rejected."""
+
+    detections: list[Detection]
+    boxes: list[Box2D]
+    rejected: list[str]
 
 
 class SceneEngine:
@@ -77,16 +87,16 @@ class SceneEngine:
             remembered = self._tracker.unseen(observation) if self._tracker is not None else ()
             rejected = ("depth: no valid pixel in this frame",)
             return replace(bare, objects=remembered, up=observation.up, rejected=rejected)
-        frame = frame_geometry(observation, self.config)
-        refused: list[str] = []
-        if observation.detections is None:
+        pointed = _usable(observation) if observation.detections is not None else None
+        frame = frame_geometry(observation, self.config, pointed.boxes if pointed is not None else None)
+        if pointed is None:
             groups = self._clusters(frame)
             if self._tracker is not None:
                 groups = self._tracker.regroup(groups, frame, observation)
             patches = [Patch.of(group, frame.camera.width) for group in groups]
             found = [_Found(Detection(id=f"cluster_{k}"), patch, LabelSource.NONE) for k, patch in enumerate(patches)]
         else:
-            found, refused = _pointed_at(frame, observation.color, observation.detections)
+            found = _pointed_at(frame, observation, pointed)
         lifted = settle(_lift_all(frame, found), [item.patch for item in found], frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
@@ -101,7 +111,7 @@ class SceneEngine:
             up=frame.up,
             up_source=frame.up_source,
             abstentions=relations.abstentions,
-            rejected=tuple(refused),
+            rejected=tuple(pointed.rejected) if pointed is not None else (),
         )
 
     def _clusters(self, frame: FrameGeometry) -> list[NDArray[np.int64]]:
@@ -124,63 +134,65 @@ class SceneEngine:
         return found
 
 
-def _pointed_at(
-    frame: FrameGeometry, color: ColorImage, detections: tuple[Detection, ...]
-) -> tuple[list[_Found], list[str]]:
-    """Find the pixels of each detection; return what was found and why the others were not."""
-    usable: list[Detection] = []
-    boxes: list[Box2D] = []
-    rejected: list[str] = []
+def _usable(observation: Observation) -> _Pointed:
+    """Return the detections that can be used, and why the others cannot."""
+    pointed = _Pointed([], [], [])
     taken: set[str] = set()
-    for detection in detections:
+    for detection in observation.detections or ():
         try:
             if detection.id in taken:
                 raise BoxError("its id stands twice in this frame")
             if not 0.0 <= detection.score <= 1.0:
                 raise BoxError(f"its score {detection.score} is not a share; give 0 to 1")
-            if detection.mask is not None and len(_masked(detection.mask, frame)) < MIN_POINTS:
+            if detection.mask is not None and len(_masked(detection.mask, observation)) < MIN_POINTS:
                 raise BoxError("its mask holds hardly a depth pixel of this image")
             if detection.front is not None:
                 rigid.unit(detection.front, "front")
-            box = detection.box if detection.box is not None else _projected(detection.box3d, frame)
-            boxes.append(checked_box2d(box, frame.camera.width, frame.camera.height))
+            box = detection.box if detection.box is not None else _projected(detection.box3d, observation.camera)
+            pointed.boxes.append(checked_box2d(box, observation.camera.width, observation.camera.height))
         except (BoxError, PoseError) as error:
-            rejected.append(f"{detection.id}: {error}")
+            pointed.rejected.append(f"{detection.id}: {error}")
             continue
         taken.add(detection.id)
-        usable.append(detection)
+        pointed.detections.append(detection)
+    return pointed
+
+
+def _pointed_at(frame: FrameGeometry, observation: Observation, pointed: _Pointed) -> list[_Found]:
+    """Find the pixels of each detection; note why others are not found."""
     found = []
-    assigned = assign_pixels(frame.clusters, color, frame.depth, boxes)
-    assigned = tell_by_color(color, frame.depth, boxes, assigned)
-    for detection, box, pixels in zip(usable, boxes, assigned, strict=True):
+    assigned = assign_pixels(frame.clusters, observation.color, frame.depth, pointed.boxes)
+    assigned = tell_by_color(observation.color, frame.depth, pointed.boxes, assigned)
+    for detection, box, pixels in zip(pointed.detections, pointed.boxes, assigned, strict=True):
         if detection.mask is not None:
-            pixels = _masked(detection.mask, frame)
+            pixels = _masked(detection.mask, observation)
         elif detection.box3d is not None:
             pixels = _within(detection.box3d, frame, box)
         if len(pixels) < MIN_POINTS:
-            rejected.append(f"{detection.id}: only {len(pixels)} depth pixels stand out from the surfaces in its box")
+            reason = f"only {len(pixels)} depth pixels stand out from the surfaces in its box"
+            pointed.rejected.append(f"{detection.id}: {reason}")
             continue
         patch = Patch.of(pixels, frame.camera.width)
         found.append(_Found(replace(detection, box=box), patch, LabelSource.DETECTOR))
-    return found, rejected
+    return found
 
 
-def _projected(box: OrientedBox | None, frame: FrameGeometry) -> Box2D:
+def _projected(box: OrientedBox | None, camera: Camera) -> Box2D:
     """Return the 2D box around a 3D box's corners."""
     if box is None:
         raise BoxError("neither a 2D nor a 3D box")
     corners = box.corners()
     if (corners[:, 2] <= 0.01).any():
         raise BoxError("its 3D box reaches behind the camera")
-    pixels = frame.camera.project(corners)
+    pixels = camera.project(corners)
     (x0, y0), (x1, y1) = pixels.min(axis=0), pixels.max(axis=0)
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def _masked(mask: Mask, frame: FrameGeometry) -> NDArray[np.int64]:
-    if mask.shape != frame.camera.shape:
+def _masked(mask: Mask, observation: Observation) -> NDArray[np.int64]:
+    if observation.depth is None or mask.shape != observation.camera.shape:
         return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero(mask & (frame.depth > 0))
+    return np.flatnonzero(mask & (observation.depth > 0))
 
 
 def _within(box: OrientedBox, frame: FrameGeometry, window: Box2D) -> NDArray[np.int64]:

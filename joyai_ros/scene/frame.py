@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joyai_ros.geometry.arrays import DepthImage, Points, Vec3
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import median, quantile
 from joyai_ros.scene.config import SceneConfig
@@ -15,7 +16,7 @@ from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
 from joyai_ros.scene.plane_view import PlaneView, plane_heights
 from joyai_ros.scene.rim import Surface
-from joyai_ros.scene.segment import Clusters, find_clusters
+from joyai_ros.scene.segment import WHOLE, Clusters, Window, find_clusters
 from joyai_ros.scene.support import find_support_planes, is_over
 from joyai_ros.scene.types import SupportPlane, UpSource
 from joyai_ros.scene.up import up_from_cloud
@@ -23,6 +24,7 @@ from joyai_ros.scene.up import up_from_cloud
 _BESIDE, _BEYOND = 0.10, 0.60  # metres beside a plane's outline where it still carries: anything, and what is low
 _LOW = 0.06  # metres above the plane
 _NOISE_RANGE = (0.5, 3.0)  # within which the noise model is scaled to what the largest plane shows
+_AROUND, _LEAST_AROUND = 0.4, 40  # of a box's size, and pixels, around it in which pieces are looked for
 _SUNK = 0.02  # metres that an object's lower rim may read below the surface it stands on
 
 
@@ -98,8 +100,14 @@ class FrameGeometry:
         return result
 
 
-def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeometry:
-    """Find gravity, support planes and surface pieces of an observation that has depth."""
+def frame_geometry(observation: Observation, config: SceneConfig, boxes: list[Box2D] | None = None) -> FrameGeometry:
+    """Find gravity, support planes and surface pieces of an observation that has depth.
+
+    Args:
+        observation: the frame.
+        config: thresholds.
+        boxes: pixels, within the image: pieces are looked for in them and around them alone; everywhere by default.
+    """
     assert observation.depth is not None
     depth, camera = observation.depth, observation.camera
     sigma_z = config.depth_noise.sigma(depth, camera.fx)
@@ -120,9 +128,22 @@ def frame_geometry(observation: Observation, config: SceneConfig) -> FrameGeomet
         if views:
             sigma_z = sigma_z * np.float32(_noise_scale(depth, camera, views[0], sigma_z))
     segmentation = config.segmentation if observation.detections is not None else config.segmentation.unaided()
-    clusters = find_clusters(depth, camera, views, sigma_z, segmentation)
+    window = _around(boxes, depth.shape) if boxes is not None else WHOLE
+    clusters = find_clusters(depth, camera, views, sigma_z, segmentation, window)
     surfaces = [Surface.of(view.plane) for view in views]
     return FrameGeometry(depth, sigma_z, camera, up, source, views, surfaces, clusters)
+
+
+def _around(boxes: list[Box2D], shape: tuple[int, ...]) -> Window:
+    """Return the part of an image that holds boxes and so much around each that a wall behind it is seen to go on."""
+    if not boxes:
+        return slice(0, 0), slice(0, 0)
+    corners = np.array(boxes)
+    reach = np.maximum(_AROUND * (corners[:, 2:] - corners[:, :2]), _LEAST_AROUND)
+    left, top = np.maximum((corners[:, :2] - reach).min(axis=0), 0).astype(int).tolist()
+    right, bottom = np.ceil((corners[:, 2:] + reach).max(axis=0)).astype(int).tolist()
+    # From even rows and columns on: where every second pixel is looked at, it is the same ones whatever the boxes are.
+    return slice(top - top % 2, min(bottom, shape[0])), slice(left - left % 2, min(right, shape[1]))
 
 
 def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, sigma_z: NDArray[np.float32]) -> float:

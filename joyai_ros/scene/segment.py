@@ -21,6 +21,10 @@ _SLOPE_SHARE = 0.5  # times the mean slope that a pair on one surface may differ
 _CREASE = np.ones((4, 4), dtype=np.uint8)  # two pixels for one that holds a crease, and one beyond on every side
 _NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
 
+Window = tuple[slice, slice]  # rows and columns of a part of an image
+WHOLE: Window = slice(None), slice(None)
+_SPARSE: Window = slice(None, None, 4), slice(None, None, 4)
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -60,6 +64,7 @@ def find_clusters(
     planes: list[PlaneView],
     sigma_z: NDArray[np.float32],
     config: SegmentationConfig,
+    window: Window = WHOLE,
 ) -> Clusters:
     """Remove the support planes and split what is left at depth edges.
 
@@ -69,22 +74,38 @@ def find_clusters(
         planes: the support planes; what lies on one, within its outline, is background, and so is what lies under all.
         sigma_z: (H, W) float32 metres, depth noise.
         config: thresholds.
+        window: the part of the image in which pieces are looked for; all else is background.
     """
-    foreground = (depth > 0) & (depth < config.max_distance)
-    if planes:
-        foreground &= _above_planes(planes, sigma_z, config)
+    z, noise = np.ascontiguousarray(depth[window]), sigma_z[window]
+    foreground = _foreground(depth, planes, sigma_z, config, window)
     if not foreground.any():
-        return Clusters(np.zeros(depth.shape, dtype=np.int32), foreground, np.zeros((1, 5), dtype=np.int32))
-    step = edge_step(sigma_z, config)
-    solid = foreground & ~_edges(foreground, depth, step)
-    span = _cut_creases(solid, depth, camera.fx, sigma_z, config)
+        nothing = np.zeros(depth.shape, dtype=np.int32)
+        return Clusters(nothing, nothing.astype(bool), np.zeros((1, 5), dtype=np.int32))
+    step = edge_step(noise, config)
+    solid = foreground & ~_edges(foreground, z, step)
+    some = depth[_SPARSE][_foreground(depth, planes, sigma_z, config, _SPARSE)]
+    span = int(np.clip(round(config.crease_span * camera.fx / median(some) / 2.0), 2, 8)) if len(some) else 2
+    _cut_creases(solid, z, span, noise, config)
+    reach = 2 * span
     count, labels = cv2.connectedComponents(solid.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
     runs = _Runs.of(labels, solid)
     stats = runs.statistics(count, labels.shape[1])
     stats[stats[:, cv2.CC_STAT_AREA] < config.min_pixels // 3] = 0
     labels.reshape(-1)[runs.pixels(stats[runs.label, cv2.CC_STAT_AREA] == 0)] = 0
-    _grow(labels, foreground & (labels == 0), depth, step, span)
-    return Clusters(labels, foreground, stats, span)
+    _grow(labels, foreground & (labels == 0), z, step, reach)
+    if labels.shape == depth.shape:
+        return Clusters(labels, foreground, stats, reach)
+    found = stats[:, cv2.CC_STAT_AREA] > 0
+    stats[found, cv2.CC_STAT_LEFT] += window[1].start
+    stats[found, cv2.CC_STAT_TOP] += window[0].start
+    return Clusters(_placed(labels, window, depth.shape), _placed(foreground, window, depth.shape), stats, reach)
+
+
+def _placed(part: NDArray[Any], window: Window, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return an image of this shape that is zero but for a part of it."""
+    whole = np.zeros(shape, dtype=part.dtype)
+    whole[window] = part
+    return whole
 
 
 @dataclass(frozen=True)
@@ -137,14 +158,26 @@ def edge_step(sigma_z: NDArray[np.float32], config: SegmentationConfig) -> NDArr
     return at_least(config.edge_step, np.float32(config.edge_noise_factor) * sigma_z)
 
 
-def _above_planes(planes: list[PlaneView], sigma_z: NDArray[np.float32], config: SegmentationConfig) -> Mask:
-    tolerance = at_least(config.plane_tolerance, np.float32(config.plane_noise_factor) * sigma_z)
-    on_plane = np.zeros(sigma_z.shape, dtype=bool)
-    over_any = np.zeros(sigma_z.shape, dtype=bool)
+def _foreground(
+    depth: DepthImage,
+    planes: list[PlaneView],
+    sigma_z: NDArray[np.float32],
+    config: SegmentationConfig,
+    window: Window,
+) -> Mask:
+    """Return which pixels of a part of the image are near enough, over some plane and on none."""
+    z = depth[window]
+    near = (z > 0) & (z < config.max_distance)
+    if not planes:
+        return near
+    tolerance = at_least(config.plane_tolerance, np.float32(config.plane_noise_factor) * sigma_z[window])
+    on_plane = np.zeros(z.shape, dtype=bool)
+    over_any = np.zeros(z.shape, dtype=bool)
     for view in planes:
-        over_any |= view.height > -_BELOW
-        on_plane |= (np.abs(view.height) < tolerance) & view.outline
-    return over_any & ~on_plane
+        height = view.height[window]
+        over_any |= height > -_BELOW
+        on_plane |= (np.abs(height) < tolerance) & view.outline[window]
+    return near & over_any & ~on_plane
 
 
 def _edges(foreground: Mask, depth: DepthImage, step: NDArray[np.float32]) -> Mask:
@@ -173,19 +206,14 @@ def _edges(foreground: Mask, depth: DepthImage, step: NDArray[np.float32]) -> Ma
 
 
 def _cut_creases(
-    solid: Mask, depth: DepthImage, focal: float, sigma_z: NDArray[np.float32], config: SegmentationConfig
-) -> int:
-    """Clear, in place, the pixels of ``solid`` in sharp concave creases, and return the crease window in pixels.
+    solid: Mask, depth: DepthImage, span: int, sigma_z: NDArray[np.float32], config: SegmentationConfig
+) -> None:
+    """Clear, in place, the pixels of ``solid`` in sharp concave creases.
 
     Where one object touches another the surface folds inwards. Inverse depth is linear over a plane in the image, so
-    its second difference over a window vanishes on planes at any slant, and is positive in a concave fold. Every second
-    pixel tells: the window is wider than that.
+    its second difference over a window, ``span`` pairs of pixels either way, vanishes on planes at any slant, and is
+    positive in a concave fold. Every second pixel tells: the window is wider than that.
     """
-    sample = solid[::4, ::4]
-    if not sample.any():
-        return 2
-    near = median(depth[::4, ::4][sample])
-    span = int(np.clip(round(config.crease_span * focal / near / 2.0), 2, 8))
     z = cv2.blur(depth, (3, 3))[::2, ::2]
     seen = cv2.blur((depth > 0).view(np.uint8) * np.uint8(9), (3, 3))[::2, ::2]  # of nine pixels
     there = seen > 2
@@ -209,7 +237,6 @@ def _cut_creases(
     whole = np.zeros(solid.shape, dtype=np.uint8)
     whole[::2, ::2] = folds
     solid &= cv2.dilate(whole, _CREASE, anchor=(2, 2)) == 0
-    return 2 * span
 
 
 def _window(image: NDArray[Any], axis: int, span: int, part: int) -> NDArray[Any]:
