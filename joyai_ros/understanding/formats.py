@@ -84,13 +84,28 @@ class Fields:
 
 
 @dataclass(frozen=True)
+class Triples:
+    """Statements about marked objects: ``{"relations": [{"subject": "1", "relation": "left of", "object": "2"}]}``.
+
+    Attributes:
+        subjects: the marks.
+        relations: what may be said of two of them.
+        most: statements.
+    """
+
+    subjects: tuple[str, ...]
+    relations: tuple[str, ...]
+    most: int = 24
+
+
+@dataclass(frozen=True)
 class Text:
     """Free text of at most ``most`` characters: ``{"text": "..."}``."""
 
     most: int = 400
 
 
-AnswerFormat: TypeAlias = Choice | Number | Count | Boxes | PointList | Fields | Text
+AnswerFormat: TypeAlias = Choice | Number | Count | Boxes | PointList | Fields | Triples | Text
 Share4: TypeAlias = tuple[float, float, float, float]
 
 
@@ -105,6 +120,7 @@ class Parsed:
         points: (x, y) likewise.
         labels: of the boxes or points.
         fields: the named values.
+        triples: (subject, relation, object) of each statement.
         text: free text.
     """
 
@@ -115,6 +131,7 @@ class Parsed:
     points: tuple[tuple[float, float], ...] = ()
     labels: tuple[str, ...] = ()
     fields: dict[str, float | str] = field(default_factory=dict)
+    triples: tuple[tuple[str, str, str], ...] = ()
     text: str = ""
 
 
@@ -134,6 +151,9 @@ def schema_of(wanted: AnswerFormat) -> Schema:
     if isinstance(wanted, Fields):
         numbers = {name: {"type": "number", "minimum": low, "maximum": high} for name, low, high in wanted.numbers}
         return _object(**numbers, **{name: {"enum": list(options)} for name, options in wanted.choices})
+    if isinstance(wanted, Triples):
+        marks, relations = {"enum": list(wanted.subjects)}, {"enum": list(wanted.relations)}
+        return _object(relations=_list(_object(subject=marks, relation=relations, object=marks), wanted.most))
     return _object(text=_string(wanted.most))
 
 
@@ -171,6 +191,9 @@ def parse(wanted: AnswerFormat, text: str) -> Parsed:
         return Parsed(points=points, labels=tuple(item["label"] for item in found))
     if isinstance(wanted, Fields):
         return Parsed(fields={name: v if isinstance(v, str) else float(v) for name, v in content.items()})
+    if isinstance(wanted, Triples):
+        found = content["relations"]
+        return Parsed(triples=tuple((item["subject"], item["relation"], item["object"]) for item in found))
     return Parsed(text=content["text"])
 
 
