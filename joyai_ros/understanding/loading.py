@@ -1,0 +1,117 @@
+"""A Qwen3-VL folder into memory: safetensors alone, no remote code, no network."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from joyai_ros.settings import setting
+from joyai_ros.understanding.backend import ModelError
+from joyai_ros.understanding.weight_only import quantize_layers
+
+
+class Precision(enum.Enum):
+    """The type in which the model computes."""
+
+    AUTO = "auto"  # bfloat16 on an accelerator, float32 on a CPU
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+class Weights(enum.Enum):
+    """How the weights of the language model's layers are kept."""
+
+    FULL = "full"  # in the type in which the model computes
+    INT8 = "int8"
+    INT4 = "int4"
+
+
+class Attention(enum.Enum):
+    """How attention is computed."""
+
+    SDPA = "sdpa"
+    EAGER = "eager"
+    FLASH = "flash_attention_2"  # needs the flash-attn package and an NVIDIA GPU
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a model is loaded."""
+
+    precision: Precision = setting(Precision.AUTO, "type in which the model computes")
+    weights: Weights = setting(Weights.FULL, "bits of the weights of the language model's layers")
+    attention: Attention = setting(Attention.SDPA, "how attention is computed")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1 ..., or spread for layers on all devices there are")
+    static_cache: bool = setting(False, "keep keys and values in memory of fixed size")
+    compile: bool = setting(False, "compile the step that makes one token; needs static_cache and a C++ compiler")
+
+
+def load_model(folder: Path, how: Loading) -> Any:
+    """Return ``Qwen3VLForConditionalGeneration`` from a folder, ready to answer.
+
+    Raises:
+        ModelError: the folder is not one of such a model, or the settings do not go together.
+    """
+    from transformers import Qwen3VLForConditionalGeneration
+
+    if how.compile and not how.static_cache:
+        raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
+    if how.weights is not Weights.FULL and how.device == "spread":
+        raise ModelError("int8 and int4 weights are not spread over devices; name one device")
+    device = device_of(how.device)
+    is_whole = how.weights is Weights.FULL
+    try:
+        model: Any = Qwen3VLForConditionalGeneration.from_pretrained(
+            folder,
+            dtype=dtype_of(how.precision, device),
+            attn_implementation=how.attention.value,
+            # Weights that will be smaller are made so before they go to the device.
+            device_map=("auto" if how.device == "spread" else str(device)) if is_whole else "cpu",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"the model in {folder} cannot be loaded: {reason}; check the folder") from error
+    if not is_whole:
+        quantize_layers(model.model.language_model.layers, 8 if how.weights is Weights.INT8 else 4)
+        model.to(device)
+    return model.eval()
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device that a name means: an accelerator where ``auto`` or ``spread`` finds one, else the CPU.
+
+    Raises:
+        ModelError: there is no such device.
+    """
+    if name in ("auto", "spread"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"there is no device {name!r} here; use auto, cpu, or cuda with a GPU") from error
+    return device
+
+
+def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the type in which a model computes on a device."""
+    if precision is Precision.AUTO:
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    kinds = {Precision.FLOAT32: torch.float32, Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}
+    return kinds[precision]
+
+
+def stop_tokens(model: Any, processor: Any) -> list[int]:
+    """Return the tokens that end an answer."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        ends = processor.tokenizer.eos_token_id
+    return [ends] if isinstance(ends, int) else list(ends)

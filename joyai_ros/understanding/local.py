@@ -1,0 +1,166 @@
+"""The ``transformers`` backend: Qwen3-VL in this process, from a local folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.settings import setting
+from joyai_ros.understanding.backend import (
+    Finish,
+    IsCanceled,
+    ModelError,
+    ModelMemoryError,
+    ModelReply,
+    ModelRequest,
+    OnText,
+)
+from joyai_ros.understanding.chat import Chat, ChatEncoder
+from joyai_ros.understanding.decoding import Decoder, Row
+from joyai_ros.understanding.formats import longest
+from joyai_ros.understanding.frames import FrameMemory, contents_of
+from joyai_ros.understanding.loading import Loading, load_model, stop_tokens
+from joyai_ros.understanding.memory import named_memory_errors
+from joyai_ros.understanding.network import Features, Network
+from joyai_ros.understanding.processor import load_processor, patches_of
+
+_LEAST_ROOM = 64  # tokens: an answer that may be longer is tried, and cut off where it is
+_TOO_LARGE = "the model does not fit into the memory; load it with int8 or int4 weights, or take a smaller one"
+_TOO_MUCH = "the question took more memory than there is; show fewer or smaller images, or ask a shorter one"
+
+
+@dataclass(frozen=True)
+class LocalSettings:
+    """How a model is loaded and run here."""
+
+    loading: Loading = Loading()
+    batch: int = setting(8, "questions about the same images that are decoded together", 1, 64)
+    frames: int = setting(4, "sets of images whose vision features and prefix are remembered", 1, 64)
+    most_pixels: int = setting(1_048_576, "larger images are made smaller, to this many pixels", 4096, 16_777_216)
+    most_images: int = setting(16, "images of one question", 1, 64)
+    context: int = setting(32_768, "tokens of a question, its images and its answer together", 256, 262_144)
+
+
+class LocalBackend:
+    """Answers with a Qwen3-VL folder on this machine; see :class:`joyai_ros.understanding.backend.Backend`.
+
+    Args:
+        name: of the model's card.
+        folder: the model's; nothing is downloaded.
+        settings: how it is loaded and run.
+
+    Raises:
+        ModelError: the folder cannot be loaded.
+        ModelMemoryError: it does not fit.
+    """
+
+    def __init__(self, name: str, folder: Path, settings: LocalSettings = LocalSettings()) -> None:
+        self._name = name
+        self._settings = settings
+        with named_memory_errors(_TOO_LARGE):
+            model = load_model(folder, settings.loading)
+        self._processor = load_processor(folder)
+        self._chat = ChatEncoder(self._processor)
+        self._network = Network(model, static=settings.loading.static_cache, compiled=settings.loading.compile)
+        self._decoder: Decoder | None = Decoder(
+            self._network, self._processor.tokenizer, stop_tokens(model, self._processor)
+        )
+        self._context = min(settings.context, self._network.context)
+        self._memory = FrameMemory(settings.frames, settings.frames * settings.most_images)
+
+    @property
+    def name(self) -> str:
+        """The model's card name."""
+        return self._name
+
+    def answer(
+        self,
+        requests: Sequence[ModelRequest],
+        on_text: OnText | None = None,
+        is_canceled: IsCanceled | None = None,
+    ) -> list[ModelReply]:
+        """Answer some requests; see :meth:`joyai_ros.understanding.backend.Backend.answer`."""
+        if self._decoder is None:
+            raise ModelError(f"the model {self._name} is closed; load it again")
+        replies: dict[int, ModelReply] = {}
+        try:
+            contents = contents_of([request.images for request in requests])
+            with torch.inference_mode(), named_memory_errors(_TOO_MUCH):
+                for indices in _groups(requests, contents, self._settings.batch):
+                    if is_canceled is not None and is_canceled():
+                        break
+                    rows = self._answer(self._decoder, requests, indices, contents[indices[0]], on_text, is_canceled)
+                    replies |= {row.index: self._decoder.reply(row) for row in rows}
+        except ModelMemoryError:
+            self.forget()
+            raise
+        return [replies.get(index) or ModelReply("", Finish.CANCELED) for index in range(len(requests))]
+
+    def forget(self) -> None:
+        """Drop what is remembered about images."""
+        self._memory.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def close(self) -> None:
+        """Give back the memory; afterwards it answers no more."""
+        self._decoder = None
+        del self._network, self._processor, self._chat
+        self.forget()
+
+    def _answer(
+        self,
+        decoder: Decoder,
+        requests: Sequence[ModelRequest],
+        indices: Sequence[int],
+        contents: tuple[bytes, ...],
+        on_text: OnText | None,
+        is_canceled: IsCanceled | None,
+    ) -> list[Row]:
+        """Answer requests that share system text and images, and return their finished rows."""
+        system, images = requests[indices[0]].system, requests[indices[0]].images
+        features = self._features(images, contents)
+        counts = [self._network.image_tokens(image.grid) for image in features]
+        chats = [self._chat.encode(system, requests[index].prompt, counts) for index in indices]
+        rows = [self._row(decoder, index, requests[index], chat) for index, chat in zip(indices, chats, strict=True)]
+        tokens = chats[0].prefix
+        prefix = self._memory.prefixes.get((tokens, contents), lambda: self._network.prefix(tokens, features))
+        decoder.run(prefix, rows, on_text, is_canceled)
+        return rows
+
+    def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
+        if len(images) > self._settings.most_images:
+            raise ModelError(
+                f"a question shows {len(images)} images; {self._settings.most_images} are the most (setting most_images)"
+            )
+        found = []
+        for image, content in zip(images, contents, strict=True):
+
+            def compute(image: ColorImage = image) -> Features:
+                return self._network.features(*patches_of(self._processor, image, self._settings.most_pixels))
+
+            found.append(self._memory.features.get(content, compute))
+        return found
+
+    def _row(self, decoder: Decoder, index: int, request: ModelRequest, chat: Chat) -> Row:
+        limit = longest(request.format) if request.max_tokens is None else max(request.max_tokens, 1)
+        room = self._context - len(chat.prefix) - len(chat.suffix)
+        if room < min(limit, _LEAST_ROOM):
+            raise ModelError(
+                f"a question of {len(chat.suffix)} tokens after {len(chat.prefix)} of system text and images leaves no room "
+                f"for an answer within {self._context}; ask a shorter question or show fewer images"
+            )
+        return decoder.row(index, chat.suffix, request.format, min(limit, room), request.sampling)
+
+
+def _groups(requests: Sequence[ModelRequest], contents: Sequence[Any], most: int) -> list[list[int]]:
+    """Return the indices of requests that share system text and images, in the order of their first, cut to size."""
+    found: dict[Any, list[int]] = {}
+    for index, request in enumerate(requests):
+        found.setdefault((request.system, contents[index]), []).append(index)
+    return [indices[at : at + most] for indices in found.values() for at in range(0, len(indices), most)]

@@ -1,0 +1,155 @@
+"""Qwen3-VL's forward passes, cut where questions about one frame part: vision features, prefix, questions.
+
+Images come first in the prompt, so every question about a frame shares the keys and values of the system text and the
+images. They are computed once and lent to each question. Positions (three of them per token: time, row, column) go on
+after the prefix where the whole prompt would have them, and vision features enter in the prefix alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, StaticCache
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the vision tower makes of one image.
+
+    Attributes:
+        grid: (1, 3) long: time, rows and columns of its patches.
+        merged: (tokens, hidden) for the input of the language model.
+        deep: (tokens, hidden) for each of its first layers.
+    """
+
+    grid: Tensor
+    merged: Tensor
+    deep: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What all questions about a frame share.
+
+    Attributes:
+        layers: keys and values of each layer, (1, heads, length, head size).
+        length: tokens.
+        position: where the next token stands.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    length: int
+    position: int
+
+
+class Network:
+    """The loaded model, cut into its passes.
+
+    Attributes:
+        model: ``Qwen3VLForConditionalGeneration``.
+        device: where its inputs go.
+        static: whether keys and values stand in memory of fixed size, which compiled steps need.
+    """
+
+    def __init__(self, model: Any, static: bool = False, compiled: bool = False) -> None:
+        self.model = model
+        self.static = static
+        self.device: torch.device = model.get_input_embeddings().weight.device
+        self._image_token = int(model.config.image_token_id)
+        self._language = model.model.language_model
+        self._merge = int(model.config.vision_config.spatial_merge_size) ** 2
+        self._step = torch.compile(self._language) if compiled else self._language
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits there are."""
+        return int(self.model.config.text_config.vocab_size)
+
+    @property
+    def context(self) -> int:
+        """The most tokens of prompt and answer together."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    def image_tokens(self, grid: Tensor) -> int:
+        """Return how many tokens an image takes; ``grid`` as in :class:`Features`."""
+        return int(grid.prod()) // self._merge
+
+    def features(self, patches: Tensor, grid: Tensor) -> Features:
+        """Run the vision tower over one image (see ``processor.patches_of``)."""
+        visual = self.model.model.visual
+        out = visual(patches.to(self.device, visual.dtype), grid_thw=grid.to(self.device))
+        return Features(grid, out.pooler_output, tuple(out.deepstack_features))
+
+    def prefix(self, tokens: Sequence[int], images: Sequence[Features]) -> Prefix:
+        """Run the language model over the tokens before the question."""
+        ids = torch.tensor([tokens], device=self.device)
+        is_image = ids == self._image_token
+        embedded = self.model.get_input_embeddings()(ids)
+        deep = None
+        if images:
+            merged = torch.cat([image.merged for image in images]).to(embedded)
+            embedded = embedded.masked_scatter(is_image[..., None].expand_as(embedded), merged)
+            deep = [torch.cat(layer).to(embedded) for layer in zip(*(image.deep for image in images), strict=True)]
+        positions = self._positions(ids, is_image, images)
+        cache: Any = DynamicCache(config=self.model.config.text_config)
+        self._language(
+            inputs_embeds=embedded,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            visual_pos_masks=is_image if images else None,
+            deepstack_visual_embeds=deep,
+        )
+        layers = tuple((layer.keys, layer.values) for layer in cache.layers)
+        return Prefix(layers, len(tokens), int(positions.max()) + 1)
+
+    def branch(self, prefix: Prefix, rows: int, room: int) -> Any:
+        """Return a cache that starts with a prefix, for some questions at once.
+
+        Args:
+            prefix: is not changed by what the questions add.
+            rows: questions.
+            room: tokens that each of them can add.
+        """
+        text = self.model.config.text_config
+        if self.static:
+            # A few sizes only: a compiled step is compiled again for each.
+            size = -(-(prefix.length + room) // 256) * 256
+            cache: Any = StaticCache(config=text, max_cache_len=size)
+        else:
+            cache = DynamicCache(config=text)
+        for index, (keys, values) in enumerate(prefix.layers):
+            cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), index)
+        return cache
+
+    def extend(self, cache: Any, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+        """Run the language model over further tokens and return the (rows, vocabulary) logits after the last of each.
+
+        Args:
+            cache: from :meth:`branch`; grows.
+            ids: (rows, tokens) long, padded on the left.
+            positions: (rows, tokens) long.
+            mask: (rows, all tokens so far) long, 0 where a token is padding; None where there is none.
+        """
+        run = self._step if ids.shape[1] == 1 else self._language
+        out = run(
+            inputs_embeds=self.model.get_input_embeddings()(ids),
+            position_ids=positions[None].expand(3, -1, -1),
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits: Tensor = self.model.lm_head(out.last_hidden_state[:, -1])
+        return logits.float()
+
+    def _positions(self, ids: Tensor, is_image: Tensor, images: Sequence[Features]) -> Tensor:
+        """Return the (3, 1, tokens) positions of a prefix."""
+        if not images:
+            return torch.arange(ids.shape[1], device=self.device)[None, None].expand(3, 1, -1)
+        grids = torch.cat([image.grid for image in images]).to(self.device)
+        positions, _ = self.model.model.get_rope_index(ids, mm_token_type_ids=is_image.int(), image_grid_thw=grids)
+        return torch.as_tensor(positions)
