@@ -2,67 +2,67 @@
 
 import itertools
 import threading
-import time
 from typing import ClassVar
 
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 
 from joyai_ros.messages.headers import stamp_ns
 from joyai_ros.msg import Scene
 from joyai_ros.nodes.scene_node import SceneNode
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.srv import GetScene
 from tests.ros.harness import status_of, wait_for
 
 
-class Gate(SceneEngine):
-    """Works on a frame only when it is let."""
+@pytest.fixture
+def gate():
+    """A class of engines that work on a frame only when they are let; each test has its own."""
 
-    opened = threading.Semaphore(0)
-    entered: ClassVar[list[int]] = []
+    class Gate(SceneEngine):
+        opened = threading.Semaphore(0)
+        entered: ClassVar[list[int]] = []
 
-    def process(self, observation):
-        Gate.entered.append(observation.stamp)
-        assert Gate.opened.acquire(timeout=60)
-        return super().process(observation)
+        def process(self, observation):
+            self.entered.append(observation.stamp)
+            assert self.opened.acquire(timeout=60)
+            return super().process(observation)
 
-
-def _settle(node):
-    """Wait until whatever is on its way has arrived."""
-    received = None
-    while (now := node.tally.counts()["received.color"]) != received:
-        received = now
-        time.sleep(0.5)
+    yield Gate
+    for _ in range(100):
+        Gate.opened.release()
 
 
-def test_the_newest_frame_is_served_and_drops_are_counted(ros, robot):
-    Gate.entered.clear()
+def test_the_newest_frame_is_served_and_drops_are_counted(ros, robot, gate):
     scenes = ros.listen(Scene, "joyai/scene")
     diagnostics = ros.listen(DiagnosticArray, "/diagnostics")
-    node = ros.launch(SceneNode, make_engine=Gate)
-    try:
-        robot.show_until(lambda: Gate.entered, "the first frame to be taken")
-        # A burst would outrun the best-effort queues; one frame by the other, each arrives.
-        robot.show_until(lambda: node.tally.counts().get("dropped.busy", 0) >= 10, "drops")
-        _settle(node)
-        last = robot.show()
-        _settle(node)
-        Gate.opened.release()
-        wait_for(lambda: len(Gate.entered) == 2, "the second frame to be taken")
-        assert Gate.entered[1] == last  # not the next in line: the newest
-        Gate.opened.release()
-        wait_for(lambda: len(scenes) == 2, "both scenes")
-        assert [stamp_ns(s) for s in scenes] == Gate.entered
-        counts = node.tally.counts()
-        left_out = sum(n for name, n in counts.items() if name.startswith("dropped."))
-        assert counts["received.color"] == counts["published"] + left_out  # every frame is accounted for
-        _, values = wait_for(
-            lambda: (s := status_of(diagnostics, "joyai_scene: work")) and int(s[1]["published"]) == 2 and s,
-            "the report",
-        )
-        assert int(values["dropped busy"]) == counts["dropped.busy"]
-    finally:
-        for _ in range(100):
-            Gate.opened.release()
+    node = ros.launch(SceneNode, make_engine=gate)
+    robot.show_until(lambda: gate.entered, "the first frame to be taken")
+
+    def newest_waits():
+        waiting = node._worker._item
+        return waiting is not None and waiting.stamp == robot.stamp
+
+    # A burst would outrun the best-effort queues, so one frame by the other.
+    robot.show_until(
+        lambda: node.tally.counts().get("dropped.busy", 0) >= 10 and newest_waits(),
+        "drops, and the last frame",
+        pause=0.1,
+    )
+    gate.opened.release()
+    wait_for(lambda: len(gate.entered) == 2, "the second frame to be taken")
+    assert gate.entered[1] == robot.stamp  # not the next in line: the newest
+    gate.opened.release()
+    wait_for(lambda: len(scenes) == 2, "both scenes")
+    assert [stamp_ns(s) for s in scenes] == gate.entered
+    counts = node.tally.counts()
+    left_out = sum(n for name, n in counts.items() if name.startswith("dropped."))
+    assert counts["received.color"] == counts["published"] + left_out  # every frame is accounted for
+    _, values = wait_for(
+        lambda: (s := status_of(diagnostics, "joyai_scene: work")) and int(s[1]["published"]) == 2 and s,
+        "the report",
+    )
+    assert int(values["dropped busy"]) == counts["dropped.busy"]
 
 
 def test_a_rate_limit_goes_by_stamps(ros, robot):
@@ -74,14 +74,7 @@ def test_a_rate_limit_goes_by_stamps(ros, robot):
     assert node.tally.counts()["skipped.rate_limit"] >= 16
 
 
-def test_services_answer_while_a_frame_is_in_work(ros, robot):
-    from joyai_ros.srv import GetScene
-
-    Gate.entered.clear()
-    ros.launch(SceneNode, make_engine=Gate)
-    try:
-        robot.show_until(lambda: Gate.entered, "a frame to be taken")
-        assert ros.call(GetScene, "joyai/get_scene").error_code == GetScene.Request.NO_SCENE_YET
-    finally:
-        for _ in range(100):
-            Gate.opened.release()
+def test_services_answer_while_a_frame_is_in_work(ros, robot, gate):
+    ros.launch(SceneNode, make_engine=gate)
+    robot.show_until(lambda: gate.entered, "a frame to be taken")
+    assert ros.call(GetScene, "joyai/get_scene").error_code == GetScene.Request.NO_SCENE_YET

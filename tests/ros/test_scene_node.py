@@ -1,7 +1,5 @@
 """The scene node: a frame in, everything of it out."""
 
-import time
-
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
 from sensor_msgs.msg import CompressedImage
@@ -148,12 +146,11 @@ def test_nothing_is_published_while_inactive_and_diagnostics_say_so(ros, robot):
     wait_for(lambda: status_of(diagnostics, "joyai_scene: lifecycle"), "diagnostics")
     assert status_of(diagnostics, "lifecycle")[1]["state"] == "unconfigured"
     node.trigger_configure()
-    for _ in range(5):
-        robot.show()
-    time.sleep(0.5)  # until they have arrived: what comes later is the active node's
+    robot.show_until(lambda: node.tally.counts().get("received.color", 0) >= 5, "frames to arrive")
+    assert node.tally.counts().get("published", 0) == 0
+    assert scenes == []
     node.trigger_activate()
     wait_for(lambda: status_of(diagnostics, "lifecycle")[1]["state"] == "active", "the active state in diagnostics")
-    assert scenes == []
     robot.show_until(lambda: scenes, "scenes once active")
 
 
