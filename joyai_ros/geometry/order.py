@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+_IMAGE = 64  # numbers; OpenCV takes fewer for a scalar
+
 
 def quantile(values: NDArray[Any], share: float) -> float:
     """Return the value of ``values`` (N,), N >= 1, whose rank is nearest to ``share`` (0 smallest, 1 largest)."""
@@ -35,6 +37,6 @@ def at_least(floor: float, values: NDArray[np.float32]) -> NDArray[np.float32]:
 
     ``np.maximum`` looks for NaN, which on an image takes three times as long as the rest.
     """
-    if values.ndim != 2 or values.size == 0:
+    if values.ndim != 2 or values.size < _IMAGE:
         return np.maximum(values, np.float32(floor))
     return np.asarray(cv2.max(values, floor))
