@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from joyai_ros.geometry.arrays import ColorImage, DepthImage
 from joyai_ros.geometry.boxes import Box2D, box2d_iou
-from joyai_ros.geometry.order import median, quantile
+from joyai_ros.geometry.order import median, quantiles
 from joyai_ros.scene.divide import Part, divide
 from joyai_ros.scene.segment import Clusters
 
@@ -52,10 +52,11 @@ def assign_pixels(
     for b, window in enumerate(grown):
         labels = clusters.labels[window]
         mine = owner[b] if b in owner else labels == main[b] if main[b] > 0 else np.zeros(labels.shape, dtype=bool)
-        if claims[b]:
-            mine = mine | np.isin(labels, claims[b])
-        rows, columns = np.nonzero(mine)
-        result.append((rows + window[0].start) * width + columns + window[1].start)
+        for piece in claims[b]:
+            mine = mine | (labels == piece)
+        inside_window = np.flatnonzero(mine)
+        row = inside_window // labels.shape[1]
+        result.append(inside_window + row * (width - labels.shape[1]) + (window[0].start * width + window[1].start))
     return result
 
 
@@ -82,13 +83,10 @@ def _main_pieces(clusters: Clusters, boxes: list[Box2D], inside: NDArray[np.int6
     if not boxes or clusters.count == 0:
         return [0] * len(boxes)
     candidates = np.flatnonzero(inside.max(axis=0) > 0)
-    score = np.zeros((len(boxes), len(candidates)))
-    for j, piece in enumerate(candidates):
-        bounds, pixels = _bounds(clusters, int(piece)), max(float(clusters.stats[piece, 4]), 1.0)
-        for b, box in enumerate(boxes):
-            share = inside[b, piece] / pixels
-            if share >= _INSIDE:
-                score[b, j] = box2d_iou(box, bounds) * share
+    share = inside[:, candidates] / np.maximum(clusters.stats[candidates, 4], 1)
+    score = np.zeros(share.shape)
+    for b, j in np.argwhere(share >= _INSIDE).tolist():
+        score[b, j] = box2d_iou(boxes[b], _bounds(clusters, int(candidates[j]))) * share[b, j]
     rows, columns = linear_sum_assignment(-score)
     main = [0] * len(boxes)
     for b, j in zip(rows, columns, strict=True):
@@ -168,7 +166,8 @@ def _median_depth(clusters: Clusters, depth: DepthImage, piece: int, window: Win
     """Return the 5th and 95th percentile of a piece's depth inside a window."""
     values = depth[window][clusters.labels[window] == piece]
     values = values[:: max(len(values) // _SAMPLE, 1)]
-    return quantile(values, 0.05), quantile(values, 0.95)
+    low, high = quantiles(values, (0.05, 0.95))
+    return low, high
 
 
 def _fragment_claims(

@@ -59,7 +59,10 @@ def tell_by_color(
             continue
         known = np.zeros(depth.size, dtype=bool)
         known[result[b]] = True
-        if float(known[found].mean()) > _AGREED:
+        if np.count_nonzero(known[found]) > _AGREED * len(found):
+            continue
+        found = _on_one_plane(found, depth)
+        if len(found) < _LEAST or np.count_nonzero(known[found]) > _AGREED * len(found):
             continue
         others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
         around = np.zeros(depth.size, dtype=bool)
@@ -109,7 +112,7 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
     if size > _ERODED:
         mask = cv2.erode(mask.view(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
     rows, columns = np.nonzero(mask & (depth[window] > 0))
-    return _on_one_plane((rows + top) * depth.shape[1] + columns + left, depth)
+    return (rows + top) * depth.shape[1] + columns + left
 
 
 def _part(shape: tuple[int, ...], box: Box2D, margin: float) -> tuple[tuple[slice, slice], int, int]:
@@ -122,8 +125,8 @@ def _part(shape: tuple[int, ...], box: Box2D, margin: float) -> tuple[tuple[slic
 def _parts(likely: Mask) -> Mask:
     """Return the largest connected patch and the others of a good part of its size."""
     opened = cv2.morphologyEx(likely.view(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), dtype=np.uint8))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    sizes = stats[:, 4].copy()
+    _, labels = cv2.connectedComponents(opened, connectivity=8)
+    sizes = np.bincount(labels.reshape(-1))
     sizes[0] = 0
     kept = sizes >= max(_PART * sizes.max(), 1)
     return np.asarray(kept.take(labels))
@@ -133,18 +136,19 @@ def _on_one_plane(pixels: NDArray[np.int64], depth: DepthImage) -> NDArray[np.in
     """Return the pixels whose depth lies near one plane in the image: at its edges a patch shows what is behind it."""
     if len(pixels) < _LEAST:
         return pixels
-    rows, columns = np.divmod(pixels, depth.shape[1])
+    rows = pixels // depth.shape[1]
     z = depth.reshape(-1)[pixels].astype(np.float64)
-    design = np.column_stack([rows - rows.mean(), columns - columns.mean(), np.ones(len(z))])
+    design = np.stack([rows - rows[0], pixels - rows * depth.shape[1], np.ones(len(z))])
     some = np.s_[:: max(len(z) // _SAMPLE, 1)]
-    few, z_few = design[some], z[some]
+    few, z_few = np.ascontiguousarray(design[:, some]), z[some]
     kept = z_few <= quantile(z_few, 0.5) + _DEPTH_PLAY
     for _ in range(3):
-        found = np.linalg.lstsq(few[kept], z_few[kept], rcond=None)[0]
-        kept = np.abs(z_few - few @ found) < _DEPTH_PLAY
+        weighted = few * kept
+        found = np.linalg.lstsq(weighted @ few.T, weighted @ z_few, rcond=None)[0]
+        kept = np.abs(z_few - found @ few) < _DEPTH_PLAY
         if np.count_nonzero(kept) < _LEAST:
             break
-    return pixels[np.abs(z - design @ found) < _DEPTH_PLAY]
+    return pixels[np.abs(z - found @ design) < _DEPTH_PLAY]
 
 
 def _spread(pixels: NDArray[np.int64], width: int, size: int) -> NDArray[np.int64]:
