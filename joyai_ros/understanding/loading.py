@@ -2,53 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from joyai_ros.settings import setting
 from joyai_ros.understanding.backend import ModelError
+from joyai_ros.understanding.config import Loading, Precision, Weights
 from joyai_ros.understanding.weight_only import quantize_layers
-
-
-class Precision(enum.Enum):
-    """The type in which the model computes."""
-
-    AUTO = "auto"  # bfloat16 on an accelerator, float32 on a CPU
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    FLOAT16 = "float16"
-
-
-class Weights(enum.Enum):
-    """How the weights of the language model's layers are kept."""
-
-    FULL = "full"  # in the type in which the model computes
-    INT8 = "int8"
-    INT4 = "int4"
-
-
-class Attention(enum.Enum):
-    """How attention is computed."""
-
-    SDPA = "sdpa"
-    EAGER = "eager"
-    FLASH = "flash_attention_2"  # needs the flash-attn package and an NVIDIA GPU
-
-
-@dataclass(frozen=True)
-class Loading:
-    """How a model is loaded."""
-
-    precision: Precision = setting(Precision.AUTO, "type in which the model computes")
-    weights: Weights = setting(Weights.FULL, "bits of the weights of the language model's layers")
-    attention: Attention = setting(Attention.SDPA, "how attention is computed")
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1 ..., or spread for layers on all devices there are")
-    static_cache: bool = setting(False, "keep keys and values in memory of fixed size")
-    compile: bool = setting(False, "compile the step that makes one token; needs static_cache and a C++ compiler")
 
 
 def load_model(folder: Path, how: Loading) -> Any:

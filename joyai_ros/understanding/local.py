@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.settings import setting
 from joyai_ros.understanding.backend import (
     Finish,
     IsCanceled,
@@ -21,10 +19,11 @@ from joyai_ros.understanding.backend import (
     OnText,
 )
 from joyai_ros.understanding.chat import Chat, ChatEncoder
+from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
-from joyai_ros.understanding.loading import Loading, load_model, stop_tokens
+from joyai_ros.understanding.loading import load_model, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
 from joyai_ros.understanding.network import Features, Network
 from joyai_ros.understanding.processor import load_processor, patches_of
@@ -32,18 +31,6 @@ from joyai_ros.understanding.processor import load_processor, patches_of
 _LEAST_ROOM = 64  # tokens: an answer that may be longer is tried, and cut off where it is
 _TOO_LARGE = "the model does not fit into the memory; load it with int8 or int4 weights, or take a smaller one"
 _TOO_MUCH = "the question took more memory than there is; show fewer or smaller images, or ask a shorter one"
-
-
-@dataclass(frozen=True)
-class LocalSettings:
-    """How a model is loaded and run here."""
-
-    loading: Loading = Loading()
-    batch: int = setting(8, "questions about the same images that are decoded together", 1, 64)
-    frames: int = setting(4, "sets of images whose vision features and prefix are remembered", 1, 64)
-    most_pixels: int = setting(1_048_576, "larger images are made smaller, to this many pixels", 4096, 16_777_216)
-    most_images: int = setting(16, "images of one question", 1, 64)
-    context: int = setting(32_768, "tokens of a question, its images and its answer together", 256, 262_144)
 
 
 class LocalBackend:

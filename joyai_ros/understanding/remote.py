@@ -19,34 +19,15 @@ from urllib.parse import urlsplit
 import openai
 
 from joyai_ros.errors import ConfigError
-from joyai_ros.settings import setting
 from joyai_ros.understanding import remote_errors, remote_wire
 from joyai_ros.understanding.backend import Finish, IsCanceled, ModelError, ModelReply, ModelRequest, OnText
+from joyai_ros.understanding.config import RemoteConfig
 from joyai_ros.understanding.formats import AnswerFormatError
-from joyai_ros.understanding.remote_wire import Abilities, Body, Picture
+from joyai_ros.understanding.remote_wire import Abilities, Body
 
 _POLL = 0.02  # seconds between two looks at whether the caller has lost interest
 _FORMAT_TRIES = 2
 _NO_KEY = "none"  # the client insists on one, servers without a key do not look at it
-
-
-@dataclass(frozen=True)
-class RemoteConfig:
-    """How a model server is reached. The key itself is never a setting, so that no file and no log holds it."""
-
-    url: str = setting("http://127.0.0.1:8000/v1", "base URL of the server, mostly ending in /v1")
-    model: str = setting("", "the server's name for the model; empty: the only one that it has")
-    key_variable: str = setting("JOYAI_SERVER_KEY", "environment variable that holds the key; unset: none is sent")
-    connect_timeout: float = setting(5.0, "for a connection, s", 0.01, 600.0)
-    read_timeout: float = setting(60.0, "between two pieces of an answer, and before the first, s", 0.01, 3600.0)
-    answer_timeout: float = setting(300.0, "for a whole answer with all tries, s", 0.01, 86400.0)
-    retries: int = setting(3, "further tries where the server is away, too busy or at fault", 0, 20)
-    first_delay: float = setting(0.5, "before the first further try, doubled for each one after it, s", 0.0, 60.0)
-    longest_delay: float = setting(8.0, "before any further try, whatever the server asks for, s", 0.0, 600.0)
-    parallel: int = setting(4, "questions that the server works on at the same time", 1, 256)
-    picture: Picture = setting(Picture.PNG, "how images travel: png (exact) or jpeg (smaller)")
-    jpeg_quality: int = setting(92, "of jpeg", 1, 100)
-    longest_side: int = setting(2048, "larger images are scaled down to this, pixels", 16, 16384)
 
 
 @dataclass
@@ -75,10 +56,10 @@ class RemoteBackend:
         ConfigError: the URL is none.
     """
 
-    def __init__(self, config: RemoteConfig = RemoteConfig(), name: str = "") -> None:
+    def __init__(self, config: RemoteConfig, name: str = "") -> None:
         parts = urlsplit(config.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigError(f"the model server's URL is {config.url!r}; give one like {RemoteConfig.url}")
+            raise ConfigError(f"the model server's URL is {config.url!r}; give one like http://127.0.0.1:8000/v1")
         self._config = config
         self._name = name
         self._model = config.model

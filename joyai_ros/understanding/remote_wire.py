@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from joyai_ros.errors import ImageError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.understanding import formats
 from joyai_ros.understanding.backend import ModelRequest
+from joyai_ros.understanding.config import Picture
 from joyai_ros.understanding.formats import AnswerFormat, AnswerFormatError
 
 Body = dict[str, Any]
@@ -26,13 +26,6 @@ _PARTS = {  # optional parts of a request: words by which servers name them
     "usage": ("stream_options", "include_usage"),
 }
 _SPARE_TOKENS = 32  # for the fence that models like to put around JSON that only the prompt asks for
-
-
-class Picture(enum.Enum):
-    """How an image travels."""
-
-    PNG = "png"  # exact
-    JPEG = "jpeg"  # a tenth of the bytes
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import pytest
 from joyai_ros.errors import ConfigError, ImageError
 from joyai_ros.settings import build
 from joyai_ros.understanding.backend import Finish, ModelError, ModelMemoryError, ModelRequest, Sampling
+from joyai_ros.understanding.config import RemoteConfig
 from joyai_ros.understanding.formats import Choice, Number, Text, schema_of
-from joyai_ros.understanding.remote import RemoteBackend, RemoteConfig
+from joyai_ros.understanding.remote import RemoteBackend
 from tests.understanding.scripted_server import Handler, fails, says, serving
 
 IMAGE = np.random.default_rng(5).integers(0, 255, (24, 32, 3), np.uint8)
@@ -411,7 +412,7 @@ def test_settings_have_ranges():
 
 
 def test_after_close_there_are_no_answers():
-    backend = RemoteBackend(RemoteConfig())
+    backend = RemoteBackend(RemoteConfig("http://127.0.0.1:1/v1"))
     backend.close()
     backend.close()
     with pytest.raises(ModelError, match="closed"):

@@ -10,8 +10,9 @@ import pytest
 
 from joyai_ros.settings import build
 from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
+from joyai_ros.understanding.config import RemoteConfig
 from joyai_ros.understanding.formats import Choice, Text
-from joyai_ros.understanding.remote import RemoteBackend, RemoteConfig
+from joyai_ros.understanding.remote import RemoteBackend
 
 pytest.importorskip("torch", reason="the server runs a network")
 if find_spec("uvicorn") is None or find_spec("fastapi") is None:
