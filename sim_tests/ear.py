@@ -29,7 +29,8 @@ class Ear(Node):
     """Listens to a simulated robot and its perception.
 
     Attributes:
-        scenes: (age in seconds when it was heard, Scene).
+        scenes: (age in seconds when it was heard, Scene), the latest of them.
+        scenes_heard: how many there were.
         images, boxes, poses, truths: of the camera, and what is true (boxes and camera pose in the fixed frame).
     """
 
@@ -39,6 +40,7 @@ class Ear(Node):
         sim_time = Parameter("use_sim_time", value=True)
         super().__init__("sim_tests", context=self._own, parameter_overrides=[sim_time])
         self.scenes: list[tuple[float, Scene]] = []
+        self.scenes_heard = 0
         self.images: list[Image] = []
         self.boxes: list[Detection3DArray] = []
         self.poses: list[PoseStamped] = []
@@ -107,6 +109,7 @@ class Ear(Node):
     def _hear_scene(self, message: Scene) -> None:
         age = (self.get_clock().now().nanoseconds - stamp_ns(message)) / 1e9
         _keep(self.scenes, (age, message))
+        self.scenes_heard += 1
 
 
 def _keep(heard: list[Any], item: Any) -> None:

@@ -48,10 +48,12 @@ def test_a_signal_in_the_middle_of_a_goal(ros, robot, number):
         assert "Traceback" not in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_ends_an_idle_process_with_zero(ros, number):
-    beats = alive(ros, "joyai_scene")
-    with Process(ros.domain, "scene") as process:
+@pytest.mark.parametrize(
+    ("name", "number"), [("scene", signal.SIGINT), ("view", signal.SIGTERM)], ids=["scene-SIGINT", "view-SIGTERM"]
+)
+def test_a_node_runs_alone_and_a_signal_ends_it_with_zero(ros, name, number):
+    beats = alive(ros, f"joyai_{name}")
+    with Process(ros.domain, name) as process:
         wait_for(lambda: "active" in beats, "the node to be active")
         process.signal(number)
         code, output = process.end()
