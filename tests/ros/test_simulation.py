@@ -9,8 +9,8 @@ from domain_coordinator import domain_id
 from tests.ros.harness import environment
 
 ROOT = Path(__file__).parents[2]
-# Scene 3, the demo's own, has a bowl with a pen in it, whose height the engine takes for the pen's on some frames of a
-# sweep; benchmarks.ros_demo measures both scenes and says so. What is tested here are the nodes.
+# In scene 3, the demo's own, a pen stands in front of a bowl, and from some places of the sweep the engine takes the two
+# for one; benchmarks.ros_demo measures both scenes and says so. What is tested here are the nodes.
 SEED = "11"
 
 
