@@ -75,8 +75,8 @@ def said_in_words(asked: Asked, said: Said, unit: str, status: Status) -> str:
     else:
         text = f"{max(len(said.boxes), len(said.points))} found."
     source = {
-        Status.AGREE: "measured depth agrees",
-        Status.CONTRADICT: "measured depth contradicts",
+        Status.AGREE: "the measurement agrees",
+        Status.CONTRADICT: "the measurement contradicts",
         Status.UNCHECKED: "the model's view, not measured",
     }[status]
     return f"{text[:-1]} ({source})."
