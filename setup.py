@@ -12,7 +12,7 @@ PATTERNS = {
     "msg": ["*.msg"],
     "srv": ["*.srv"],
     "action": ["*.action"],
-    "models": ["*.yaml", "*/*.safetensors", "*/*.json"],
+    "models": ["*.yaml", "*/*.safetensors", "*/*.json", "*/*.jinja", "*/*.txt"],
     "config": ["*.yaml"],
 }
 SHARED = {name: patterns for name, patterns in PATTERNS.items() if Path(name).is_dir()}

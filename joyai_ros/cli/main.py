@@ -1,8 +1,8 @@
 """The one command, ``joyai-ros``: its subcommands, and what errors look like to people and to programs.
 
 Each subcommand lives in a module of its own as one plain function called ``command``, whose parameters are its
-arguments and options. The module is imported only when its command is used, so that help is quick and a command whose
-optional dependency is missing is still listed.
+arguments and options; a command with commands of its own is a ``typer.Typer`` called ``group``. The module is imported
+only when its command is used, so that help is quick and a command whose optional dependency is missing is still listed.
 
 Exit codes: 0 done; 1 the result could not be written, or an optional dependency is missing; 2 bad input or usage;
 130 interrupted.
@@ -30,6 +30,7 @@ COMMANDS = {
     "run": ("joyai_ros.cli.run", "Perceive an RGB-D bag: scenes, relations and views into a new bag."),
     "scene": ("joyai_ros.cli.scene", "Measure the objects of one RGB-D frame and their relations."),
     "imagine": ("joyai_ros.cli.imagine", "Draw what the camera of one RGB-D frame would see from elsewhere."),
+    "models": ("joyai_ros.cli.models", "List the models that answer questions, download and check them."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
 }
 
@@ -59,8 +60,13 @@ class _LazyGroup(TyperGroup):
         module, line = COMMANDS[cmd_name]
         if self._listing:
             return TyperCommand(cmd_name, short_help=line)
+        loaded = import_module(module)
+        if hasattr(loaded, "group"):
+            group = typer.main.get_command(loaded.group)
+            group.name = cmd_name
+            return group
         app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-        app.command(cmd_name)(import_module(module).command)
+        app.command(cmd_name)(loaded.command)
         return typer.main.get_command(app)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
