@@ -56,7 +56,8 @@ class OrientedBox:
     @property
     def volume(self) -> float:
         """Volume in cubic metres."""
-        return float(np.prod(self.size))
+        length, width, height = self.size.tolist()
+        return float(length * width * height)
 
     def corners(self) -> Points:
         """The (8, 3) corners."""

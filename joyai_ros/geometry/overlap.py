@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -13,9 +15,12 @@ def upright_iou(a: OrientedBox, b: OrientedBox) -> float:
 
     Headings may differ; a tilt between the z axes of a degree or two is ignored. A box without volume overlaps nothing.
     """
-    shared = _shared_area(a, b) * max(shared_height(a, b), 0.0)
+    level = shared_height(a, b)
+    if level <= 0.0:
+        return 0.0
+    shared = _shared_area(a, b) * level
     union = a.volume + b.volume - shared
-    return float(np.clip(shared / union, 0.0, 1.0)) if union > 0.0 else 0.0
+    return min(max(shared / union, 0.0), 1.0) if union > 0.0 else 0.0
 
 
 def footprint_iou(a: OrientedBox, b: OrientedBox) -> float:
@@ -28,23 +33,21 @@ def footprint_iou(a: OrientedBox, b: OrientedBox) -> float:
 def shared_height(a: OrientedBox, b: OrientedBox) -> float:
     """Return over how many metres along z two such boxes overlap; negative is the gap between them."""
     offset = float((a.center - b.center) @ b.rotation[:, 2])
-    low = max(offset - a.size[2] / 2.0, -b.size[2] / 2.0)
-    high = min(offset + a.size[2] / 2.0, b.size[2] / 2.0)
-    return float(high - low)
+    half, other = float(a.size[2]) / 2.0, float(b.size[2]) / 2.0
+    return min(offset + half, other) - max(offset - half, -other)
 
 
 def _shared_area(a: OrientedBox, b: OrientedBox) -> float:
     """Return the area that two footprints share: exact, a convex polygon of up to eight corners."""
-    offset = (a.center - b.center) @ b.rotation
-    axis = a.rotation[:, 0] @ b.rotation
+    x, y, _ = ((a.center - b.center) @ b.rotation).tolist()
+    along, across, _ = (a.rotation[:, 0] @ b.rotation).tolist()
+    (length, width, _), (other_length, other_width, _) = a.size.tolist(), b.size.tolist()
+    if math.hypot(x, y) > (math.hypot(length, width) + math.hypot(other_length, other_width)) / 2.0:
+        return 0.0
     # OpenCV calculates in float32 with absolute tolerances made for pixels: lengths are given in parts of the larger box.
-    scale = 1000.0 / max(float(a.size[:2].max()), float(b.size[:2].max()), 1e-9)
-    first = (
-        (float(offset[0] * scale), float(offset[1] * scale)),
-        (float(a.size[0] * scale), float(a.size[1] * scale)),
-        float(np.degrees(np.arctan2(axis[1], axis[0]))),
-    )
-    second = ((0.0, 0.0), (float(b.size[0] * scale), float(b.size[1] * scale)), 0.0)
+    scale = 1000.0 / max(length, width, other_length, other_width, 1e-9)
+    first = ((x * scale, y * scale), (length * scale, width * scale), math.degrees(math.atan2(across, along)))
+    second = ((0.0, 0.0), (other_length * scale, other_width * scale), 0.0)
     kind, corners = cv2.rotatedRectangleIntersection(first, second)
     if kind == cv2.INTERSECT_NONE or corners is None or len(corners) < 3:
         return 0.0

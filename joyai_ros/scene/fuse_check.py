@@ -44,22 +44,24 @@ def agrees(outline: Points, view: KeyView) -> bool:
     if (local[:, 2] < _NEAREST).any():
         return False
     pixels = view.camera.project(local)
-    low, high = pixels.min(axis=0), pixels.max(axis=0) + 1.0
+    (x0, y0), (x1, y1) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
     width, height = view.camera.size
     left, top, right, bottom = view.seen
-    beyond = np.array(
-        [
-            left - np.clip(low[0], 0.0, width),
-            top - np.clip(low[1], 0.0, height),
-            np.clip(high[0], 0.0, width) - right,
-            np.clip(high[1], 0.0, height) - bottom,
-        ]
+    # Numbers, not arrays: there are four sides of a dozen views to look at in a frame.
+    sides = (
+        (left - _within(x0, width), right - left, view.cut.left),
+        (top - _within(y0, height), bottom - top, view.cut.upper),
+        (_within(x1 + 1.0, width) - right, right - left, view.cut.right),
+        (_within(y1 + 1.0, height) - bottom, bottom - top, view.cut.lower),
     )
-    extent = np.array([right - left, bottom - top, right - left, bottom - top])
-    cut = np.array([view.cut.left, view.cut.upper, view.cut.right, view.cut.lower]) > _CUT
-    short = beyond < -(_SHORT * extent + _PIXELS)
-    far = (beyond > _FAR * extent + _PIXELS) & ~cut
-    return not bool((short | far).any())
+    return all(
+        beyond >= -(_SHORT * extent + _PIXELS) and (cut > _CUT or beyond <= _FAR * extent + _PIXELS)
+        for beyond, extent, cut in sides
+    )
+
+
+def _within(place: float, size: int) -> float:
+    return min(max(place, 0.0), float(size))
 
 
 def disagreeing(box: OrientedBox, shape: str, views: list[KeyView]) -> list[KeyView]:

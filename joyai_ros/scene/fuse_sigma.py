@@ -54,7 +54,7 @@ def fuse_sigma(views: list[KeyView], sides: int) -> FusedSigma:
     """
     shared = 1.0 / np.sqrt(max(sides, 1))
     finest = np.eye(3) * _FINEST**2
-    information = np.mean([np.linalg.inv(view.spread + finest) for view in views], axis=0)
+    information = np.linalg.inv(np.stack([view.spread for view in views]) + finest).mean(axis=0)
     spread = np.linalg.inv(information) * (_CENTER_SCALE * shared) + np.eye(3) * _CENTER_FLOOR**2
     own = np.stack([view.size_sigma for view in views])
     size = 1.0 / np.mean(1.0 / np.square(np.maximum(own, _FINEST)), axis=0) * (_SIZE_SCALE * shared) + _SIZE_FLOOR**2

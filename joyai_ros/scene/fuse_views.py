@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from joyai_ros.geometry.cameras import Camera
 from joyai_ros.scene.occlusion import Occlusion
 
 MAX_VIEWS = 8
-_SAME_SIDE = np.radians(3.0)  # views from closer directions show the same
+_SAME_COSINE = math.cos(math.radians(3.0))  # views from directions closer than that show the same
 _PER_SIDE = 2  # of which so many are kept, to average their noise
 _BETTER = 1.2  # times as many points: a view that replaces one from the same side
 
@@ -96,7 +97,7 @@ class KeyViews:
         if not self.views:
             self.views.append(view)
             return True
-        near = [k for k, other in enumerate(self.views) if _angle(view, other) < _SAME_SIDE]
+        near = [k for k, other in enumerate(self.views) if _same_side(view, other)]
         if len(near) >= _PER_SIDE:
             worst = min(near, key=lambda k: (self.views[k].whole, self.views[k].pixels))
             poorer = self.views[worst]
@@ -121,13 +122,13 @@ class KeyViews:
         """Return how many views are from sides of their own: repeated ones share their systematic errors."""
         apart: list[KeyView] = []
         for view in self.views:
-            if all(_angle(view, other) >= _SAME_SIDE for other in apart):
+            if not any(_same_side(view, other) for other in apart):
                 apart.append(view)
         return len(apart)
 
 
-def _angle(first: KeyView, second: KeyView) -> float:
-    return float(np.arccos(np.clip(first.toward @ second.toward, -1.0, 1.0)))
+def _same_side(first: KeyView, second: KeyView) -> bool:
+    return float(first.toward @ second.toward) > _SAME_COSINE
 
 
 def joined(views: list[KeyView]) -> Cloud:

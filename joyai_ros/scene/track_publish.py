@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -46,10 +47,15 @@ def remembered_object(track: Track, place: Place, growth: float) -> SceneObject:
 
 
 def _with_box(item: SceneObject, track: Track, place: Place) -> SceneObject:
-    item = replace(item, obb=track.box.transformed(place.camera_from_world))
+    center, size = item.center_sigma, item.size_sigma
     if track.sigma is not None:
-        center = track.sigma.center(place.world_from_camera[:3, :3])
-        item = replace(item, center_sigma=center, size_sigma=track.sigma.size)
-    if not np.isfinite(item.height):
-        return item
-    return replace(item, height=float(track.box.size[2]), height_sigma=float(item.size_sigma[2]))
+        center, size = track.sigma.center(place.world_from_camera[:3, :3]), track.sigma.size
+    known = math.isfinite(item.height)
+    return replace(
+        item,
+        obb=track.box.transformed(place.camera_from_world),
+        center_sigma=center,
+        size_sigma=size,
+        height=float(track.box.size[2]) if known else item.height,
+        height_sigma=float(size[2]) if known else item.height_sigma,
+    )

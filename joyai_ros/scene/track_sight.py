@@ -41,12 +41,13 @@ def sights_of(measured: list[Measured], color: ColorImage, now: Now) -> list[Sig
         item.pixels[np.linspace(0, len(item.pixels) - 1, min(len(item.pixels), _SAMPLE)).astype(np.int64)]
         for item in measured
     ]
-    ends = np.cumsum([len(pixels) for pixels in some])[:-1]
-    local = now.frame.points(np.concatenate(some))
+    sizes = np.array([len(pixels) for pixels in some])
+    ends, pixels = np.cumsum(sizes)[:-1], np.concatenate(some)
+    local = now.frame.points(pixels)
     rays = (local / np.linalg.norm(local, axis=1, keepdims=True)) @ now.world_from_camera[:3, :3].T
     points = np.split(rigid.apply(now.world_from_camera, local), ends)
-    image = color.reshape(-1, 3)
-    mean = np.stack([image[pixels].mean(axis=0) for pixels in some]) @ _LUMA_CHROMA.T
+    sums = np.add.reduceat(color.reshape(-1, 3)[pixels], np.append(0, ends), axis=0, dtype=np.int64)
+    mean = (sums / sizes[:, None]) @ _LUMA_CHROMA.T
     return [
         Sight(item, item.object.obb.transformed(now.world_from_camera), points[k], ray, mean[k])
         for k, (item, ray) in enumerate(zip(measured, np.split(rays, ends), strict=True))
@@ -74,7 +75,8 @@ def key_view(sight: Sight, up: Vec3, now: Now) -> KeyView:
         up: (3,) unit, world.
         now: the frame.
     """
-    rows, columns = np.divmod(sight.measured.pixels, now.frame.camera.width)
+    rows = sight.measured.pixels // now.frame.camera.width
+    columns = sight.measured.pixels - rows * now.frame.camera.width
     item, extent, box = sight.measured.object, sight.measured.extent, sight.box
     toward = now.world_from_camera[:3, 3] - box.center
     rotation = now.world_from_camera[:3, :3]
@@ -109,12 +111,11 @@ def vote(track: Track, looked: Looked, index: int) -> None:
         looked: what the frame shows at its points.
         index: of the object among those measured in the frame.
     """
+    agreed, mine = looked.looks == AGREED, looked.owners == index
+    change = (agreed & mine).astype(np.int32)
+    change -= (looked.looks == THROUGH) | (agreed & (looked.owners >= 0) & ~mine)
     start = 0
     for view in track.views.views:
         end = start + len(view.points)
-        looks, owners = looked.looks[start:end], looked.owners[start:end]
-        agreed = looks == AGREED
-        change = (agreed & (owners == index)).astype(np.int32)
-        change -= (looks == THROUGH) | (agreed & (owners >= 0) & (owners != index))
-        view.votes = np.minimum(view.votes + change, _VOTES)
+        view.votes = np.minimum(view.votes + change[start:end], _VOTES)
         start = end
