@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from joyai_ros.geometry.arrays import DepthImage, Points, Vec3
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.cameras import Camera
+from joyai_ros.geometry.depth_noise import DepthNoise
 from joyai_ros.geometry.order import median, quantile
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.observation import Observation
@@ -110,7 +111,6 @@ def frame_geometry(observation: Observation, config: SceneConfig, boxes: list[Bo
     """
     assert observation.depth is not None
     depth, camera = observation.depth, observation.camera
-    sigma_z = config.depth_noise.sigma(depth, camera.fx)
     cloud = oriented_cloud(depth, camera)
     up, source = observation.up, UpSource.GIVEN
     if up is None and observation.world_from_camera is not None and config.world_is_level:
@@ -119,6 +119,7 @@ def frame_geometry(observation: Observation, config: SceneConfig, boxes: list[Bo
         up = up_from_cloud(cloud)
         source = UpSource.CLOUD if up is not None else UpSource.UNKNOWN
     views: list[PlaneView] = []
+    scale = 1.0
     if up is not None:
         noise = config.depth_noise.sigma(cloud.points[..., 2], camera.fx)
         planes = find_support_planes(cloud, up, noise, config.segmentation)
@@ -126,7 +127,9 @@ def frame_geometry(observation: Observation, config: SceneConfig, boxes: list[Bo
             up = planes[0].normal
         views = [PlaneView.of(plane, depth, camera) for plane in planes]
         if views:
-            sigma_z = sigma_z * np.float32(_noise_scale(depth, camera, views[0], sigma_z))
+            scale = _noise_scale(depth, camera, views[0], config.depth_noise)
+    sigma_z = config.depth_noise.sigma(depth, camera.fx)
+    sigma_z *= np.float32(scale)
     segmentation = config.segmentation if observation.detections is not None else config.segmentation.unaided()
     window = _around(boxes, depth.shape) if boxes is not None else WHOLE
     clusters = find_clusters(depth, camera, views, sigma_z, segmentation, window)
@@ -146,10 +149,11 @@ def _around(boxes: list[Box2D], shape: tuple[int, ...]) -> Window:
     return slice(top - top % 2, min(bottom, shape[0])), slice(left - left % 2, min(right, shape[1]))
 
 
-def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, sigma_z: NDArray[np.float32]) -> float:
+def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, noise: DepthNoise) -> float:
     """Return how much noisier this sensor is than its model: the spread about a large plane over the expected one."""
     some = np.s_[::4, ::3]
-    sigma, z = sigma_z[some], depth[some]
+    z = depth[some]
+    sigma = noise.sigma(z, camera.fx)
     off = np.abs(view.height[some])
     on_plane = (off < np.maximum(np.float32(0.01), np.float32(5.0) * sigma)) & (z > 0) & view.outline[some]
     if np.count_nonzero(on_plane) < 300:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,7 +84,7 @@ class Lifted:
     @property
     def height_sigma(self) -> float:
         """One standard deviation of :attr:`height` in metres."""
-        return _UPWARD * float(np.hypot(self.top_sigma, self.bottom_sigma)) + _UNFILLED * self.unfilled
+        return _UPWARD * math.hypot(self.top_sigma, self.bottom_sigma) + _UNFILLED * self.unfilled
 
     def obb(self) -> OrientedBox:
         """The box in the optical frame: length, width, height; z axis along the surface's normal."""
@@ -102,16 +103,16 @@ class Lifted:
     def size_sigma(self) -> Vec3:
         """One standard deviation of length, width and height, (3,) metres."""
         lateral, along = self._spread()
-        across = np.abs(self.footprint.axis)  # how much of the length lies across the view and along it
-        length = float(np.hypot(across[0] * lateral, across[1] * along)) * _SIDE_SPREAD
-        width = float(np.hypot(across[1] * lateral, across[0] * along)) * _SIDE_SPREAD
+        x, y = self.footprint.axis.tolist()  # how much of the length lies across the view and along it
+        length = math.hypot(x * lateral, y * along) * _SIDE_SPREAD
+        width = math.hypot(y * lateral, x * along) * _SIDE_SPREAD
         length += 0.01 * self.footprint.length
         return np.array([length, width, self.height_sigma])
 
     def _spread(self) -> tuple[float, float]:
         """One standard deviation of the footprint's middle across the view and along it, metres."""
-        lateral = float(np.hypot(0.5 * self.pitch, 0.25 * self.noise)) + 0.005 * self.footprint.width
-        along = float(np.hypot(0.5 * self.pitch, 0.4 * self.noise)) + 0.022 * self.footprint.width
+        lateral = math.hypot(0.5 * self.pitch, 0.25 * self.noise) + 0.005 * self.footprint.width
+        along = math.hypot(0.5 * self.pitch, 0.4 * self.noise) + 0.022 * self.footprint.width
         if not self.footprint.round:  # what is hidden may reach as far again as what is cut
             across, along_cut = self.occlusion.across, max(self.occlusion.along, 0.5 * self.occlusion.across)
             lateral += across * (_HIDDEN_REACH * self.footprint.length + _HIDDEN_LEAST)
@@ -141,9 +142,9 @@ def lift(
         unfilled: metres by which its pixels fail to fill the 2D box drawn for it.
     """
     level = np.asarray(points, dtype=np.float64) @ surface.basis.T
-    height = level[:, 2] + surface.offset
+    level[:, 2] += surface.offset
+    height = np.ascontiguousarray(level[:, 2])
     footprint = fit_footprint(level[:, :2], pitch, noise)
-    level[:, 2] = height
     low = quantile(height, 0.01)
     stands = surface.is_support and low < _STANDS + 2.0 * noise
     bottom = rim.foot if stands else low
@@ -158,7 +159,7 @@ def lift(
         closed=_is_closed(level[:, :2], height, footprint, rim.top),
         noise=noise,
         pitch=pitch,
-        top_sigma=float(np.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0)),
+        top_sigma=math.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0),
         bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
         occlusion=occlusion,
         unfilled=unfilled,
@@ -168,13 +169,13 @@ def lift(
 
 def _is_closed(level: NDArray[np.float64], height: NDArray[np.float64], footprint: Footprint, top: float) -> bool:
     """Whether surface at the height of the top shows deep within the footprint."""
-    offset = level - footprint.center
-    across = np.array([-footprint.axis[1], footprint.axis[0]])
-    slack = np.minimum(
-        footprint.length / 2.0 - np.abs(offset @ footprint.axis), footprint.width / 2.0 - np.abs(offset @ across)
-    )
-    on_top = (slack > _DEEP * footprint.width) & (height > top - max(_TOP_BAND, 0.1 * top))
-    return bool(on_top.mean() > _TOP_SHARE)
+    upper = level[height > top - max(_TOP_BAND, 0.1 * top)]
+    if len(upper) <= _TOP_SHARE * len(level):
+        return False
+    (x, y), deep = footprint.axis.tolist(), _DEEP * footprint.width
+    along, across = np.abs((upper - footprint.center) @ np.array([[x, -y], [y, x]])).T
+    on_top = (along < footprint.length / 2.0 - deep) & (across < footprint.width / 2.0 - deep)
+    return int(np.count_nonzero(on_top)) > _TOP_SHARE * len(level)
 
 
 def _box_axes(axis: NDArray[np.float64], basis: Mat3) -> Mat3:

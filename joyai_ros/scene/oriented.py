@@ -45,7 +45,9 @@ def oriented_cloud(depth: DepthImage, camera: Camera, stride: int = STRIDE) -> O
         nothing = np.zeros((rows, columns, 3), dtype=np.float32)
         return OrientedCloud(nothing, nothing, np.zeros((rows, columns), dtype=bool), stride, nothing[..., 0])
     cells = depth[: rows * stride, : columns * stride]
-    count = cv2.resize((cells > 0).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    weight = np.uint8(min(stride**2, 255))  # so that the mean over a cell is a whole number
+    there = cv2.resize((cells > 0).view(np.uint8) * weight, (columns, rows), interpolation=cv2.INTER_AREA)
+    count = there.astype(np.float32) / np.float32(weight)
     mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA) / np.maximum(count, 1e-6)
     centre = cells[stride // 2 :: stride, stride // 2 :: stride]
     solid = (count > 0.7) & (np.abs(mean - centre) < 0.02 * mean)

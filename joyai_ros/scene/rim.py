@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +32,8 @@ _MAX_BAND = 6.0  # pixels: a wider gap is not the sensor's edge
 _BESIDE = 25  # pixels around an object's foot within which its support surface is measured again
 _FOOT_BAND = 0.012  # metres off the plane that still count as that surface
 _MIN_FOOT_PIXELS = 100
+_COLUMNS = 60  # of an object are enough to know how many show a rim
+_BESIDE_PIXELS = 4000  # that are looked at for a foot, about
 _SAMPLE = 1000  # values are enough for a rank among them
 
 
@@ -156,7 +159,8 @@ def _lost_band(
 
 def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise: float) -> bool:
     """Whether, going up the image, the object's own surface jumps back and down in a good part of its columns."""
-    depth, height, mask = depth[:, ::2], height[:, ::2], mask[:, ::2]
+    some = np.s_[:, :: max(mask.shape[1] // _COLUMNS, 2)]
+    depth, height, mask = depth[some], height[some], mask[some]
     jumps = np.zeros(mask.shape[1], dtype=bool)
     for step in _RIM_STEPS:
         jump = depth[:-step] - depth[step:] > _RIM_BACK + 3.0 * noise
@@ -173,8 +177,12 @@ def _foot(depth: DepthImage, height_over: NDArray[np.float32], patch: Patch) -> 
     bottom, right = patch.top + patch.mask.shape[0], patch.left + patch.mask.shape[1]
     left = max(patch.left - _BESIDE, 0)
     window = np.s_[half : bottom + _BESIDE, left : right + _BESIDE]
-    height = height_over[window]
-    beside = (np.abs(height) < _FOOT_BAND) & (depth[window] > 0)
-    beside[: bottom - half, patch.left - left : right - left] &= ~patch.mask[half - patch.top :]
-    found = height[beside]
-    return median(found[:: max(len(found) // _SAMPLE, 1)]) if len(found) >= _MIN_FOOT_PIXELS else 0.0
+    own = np.zeros(depth[window].shape, dtype=bool)
+    own[: bottom - half, patch.left - left : right - left] = patch.mask[half - patch.top :]
+    stride = max(int(math.sqrt(own.size / _BESIDE_PIXELS)), 1)
+    some = np.s_[::stride, ::stride]
+    height = height_over[window][some]
+    found = height[(np.abs(height) < _FOOT_BAND) & (depth[window][some] > 0) & ~own[some]]
+    if len(found) * stride**2 < _MIN_FOOT_PIXELS:
+        return 0.0
+    return median(found[:: max(len(found) // _SAMPLE, 1)])
