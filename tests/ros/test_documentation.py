@@ -80,7 +80,7 @@ def test_the_running_demo_answers_as_the_documentation_asks():
     with domain_id() as domain:
         ros = Ros(domain)
         log = subprocess.DEVNULL
-        arguments = ["width:=240", "camera_rate:=4.0", "path:=still"]  # the command line tools need a processor too
+        arguments = ["width:=160", "camera_rate:=4.0", "path:=still"]  # the command line tools need a processor too
         launched = subprocess.Popen(
             ["ros2", "launch", "joyai_ros", "demo.launch.py", *arguments],
             env=environment(domain),
