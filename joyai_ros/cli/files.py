@@ -19,7 +19,7 @@ from joyai_ros.errors import BoxError, CameraError, DepthError, ImageError, Inpu
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import ColorImage, DepthImage, Mat4, Vec3
 from joyai_ros.geometry.boxes import checked_box2d
-from joyai_ros.geometry.cameras import Camera, Distortion
+from joyai_ros.geometry.cameras import Camera, Distortion, assumed_camera
 from joyai_ros.geometry.rectify import rectify_box, rectify_color, rectify_depth
 from joyai_ros.geometry.registration import register_depth
 from joyai_ros.scene.observation import MAX_DEPTH, Detection, Observation, clean_depth
@@ -173,32 +173,44 @@ def read_boxes(path: Path, width: int, height: int) -> tuple[Detection, ...]:
 
 
 def observation_from_files(
-    rgb: Path, depth: Path, camera: Path, boxes: Path | None = None, up: Vec3 | None = None
+    rgb: Path,
+    depth: Path | None,
+    camera: Path | None,
+    boxes: Path | None = None,
+    up: Vec3 | None = None,
+    pose: Path | None = None,
 ) -> Observation:
     """Return one frame as an observation of the colour camera: undistorted, depth registered to colour.
 
     Args:
         rgb: colour image.
-        depth: depth image, see :func:`read_depth`.
-        camera: camera file, see :func:`read_rig`.
+        depth: depth image, see :func:`read_depth`; None without one.
+        camera: camera file, see :func:`read_rig`; None for an image without depth that nobody calibrated.
         boxes: boxes file, see :func:`read_boxes`; None where nobody looked for objects.
         up: (3,) direction against gravity in the colour camera's optical frame, where it is known.
+        pose: camera-to-world pose, of the depth camera where there are two, see :func:`read_pose`; None without one.
 
     Raises:
         InputError: its children, as the readers raise them.
     """
-    rig = read_rig(camera)
     color = read_color(rgb)
+    if camera is None and depth is not None:
+        raise CameraError(f"{depth}: depth needs the camera's calibration; give a camera file")
+    rig = Rig(assumed_camera(color.shape[1], color.shape[0])) if camera is None else read_rig(camera)
     if color.shape[:2] != rig.color.shape:
         raise ImageError(
             f"{rgb}: colour image is {color.shape[1]}x{color.shape[0]}, its camera {rig.color.width}x{rig.color.height}; "
             "give the calibration of this image size"
         )
     detections = None if boxes is None else read_boxes(boxes, rig.color.width, rig.color.height)
+    world_from_color = None if pose is None else read_pose(pose)
+    if world_from_color is not None and rig.color_from_depth is not None:
+        world_from_color = np.asarray(world_from_color @ rigid.inverse(rig.color_from_depth))
     return Observation(
         color=rectify_color(color, rig.color),
         camera=rig.color.pinhole(),
-        depth=_registered(read_depth(depth, rig), rig, depth),
+        depth=None if depth is None else _registered(read_depth(depth, rig), rig, depth),
+        world_from_camera=world_from_color,
         up=None if up is None else rigid.unit(up, "up"),
         detections=None if detections is None else tuple(_rectified(d, rig.color) for d in detections),
     )

@@ -30,12 +30,21 @@ COMMANDS = {
     "run": ("joyai_ros.cli.run", "Perceive an RGB-D bag: scenes, relations and views into a new bag."),
     "scene": ("joyai_ros.cli.scene", "Measure the objects of one RGB-D frame and their relations."),
     "imagine": ("joyai_ros.cli.imagine", "Draw what the camera of one RGB-D frame would see from elsewhere."),
+    "ask": ("joyai_ros.cli.ask", "Answer a question about images, checked against measured depth."),
     "models": ("joyai_ros.cli.models", "List the models that answer questions, download and check them."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
 }
 
 # Import name: the extra that installs it.
-EXTRAS = {"mujoco": "sim", "torch": "neural", "transformers": "neural", "diffusers": "neural"}
+EXTRAS = {
+    "mujoco": "sim",
+    "torch": "neural",
+    "transformers": "neural",
+    "diffusers": "neural",
+    "xgrammar": "neural",
+    "openai": "remote",
+    "jsonschema": "remote",
+}
 
 # Typer brings its own click in newer releases and imports click in older ones; this is the class in both.
 _UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])

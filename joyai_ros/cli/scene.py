@@ -50,7 +50,7 @@ def scene_to_json(scene: Scene) -> dict[str, Any]:
         "up": None if scene.up is None else scene.up.tolist(),
         "up_source": scene.up_source.name.lower(),
         "objects": [_object_to_json(item) for item in scene.objects],
-        "relations": [_relation_to_json(item) for item in scene.relations],
+        "relations": [relation_to_json(item) for item in scene.relations],
         "support_planes": [_plane_to_json(item) for item in scene.support_planes],
         "abstentions": scene.abstentions,
         "rejected": list(scene.rejected),
@@ -77,7 +77,8 @@ def _object_to_json(item: SceneObject) -> dict[str, Any]:
     }
 
 
-def _relation_to_json(item: SpatialRelation) -> dict[str, Any]:
+def relation_to_json(item: SpatialRelation) -> dict[str, Any]:
+    """Return a relation as plain values."""
     return {
         "subject": item.subject,
         "predicate": item.predicate,

@@ -170,6 +170,15 @@ class Camera:
         return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
 
 
+def assumed_camera(width: int, height: int) -> Camera:
+    """Return a camera for an image whose calibration nobody gave: 53 degrees along its longer side.
+
+    What is told from directions with it is rough; nothing metric may be.
+    """
+    focal = float(max(width, height))
+    return Camera(width, height, focal, focal, (width - 1) / 2.0, (height - 1) / 2.0)
+
+
 @lru_cache(maxsize=8)
 def _rays(camera: Camera) -> NDArray[np.float32]:
     u = (np.arange(camera.width, dtype=np.float64) - camera.cx) / camera.fx

@@ -101,13 +101,24 @@ class RemoteBackend:
         """
         if self._loop.is_closed():
             raise ModelError("this connection to a model server is closed; make a new one")
-        return self._loop.run_until_complete(self._answer_all(requests, on_text, is_canceled))
+        try:
+            return self._loop.run_until_complete(self._answer_all(requests, on_text, is_canceled))
+        finally:
+            self._settle()
 
     def close(self) -> None:
         """Close the connections."""
         if not self._loop.is_closed():
             self._loop.run_until_complete(self._client.close())
             self._loop.close()
+
+    def _settle(self) -> None:
+        """End what an interrupt (Ctrl-C) left on its way."""
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     async def _answer_all(
         self, requests: Sequence[ModelRequest], on_text: OnText | None, is_canceled: IsCanceled | None

@@ -1,0 +1,62 @@
+"""The model that the settings name, ready to answer: in this process, behind a server, or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from joyai_ros.errors import MissingDependencyError
+from joyai_ros.understanding.backend import Backend
+from joyai_ros.understanding.config import NO_MODEL, ModelConfig
+
+# Import name: the extra that installs it.
+_EXTRAS = {"openai": "remote"}
+
+
+@dataclass(frozen=True)
+class OpenModel:
+    """A model that answers.
+
+    Attributes:
+        backend: what runs it; None where geometry answers alone.
+        confidence_temperature: calibrates its confidences, from its card; None where it was not calibrated. A server's
+            probabilities are of all tokens and not of those that the format allows, so no card's number fits them.
+    """
+
+    backend: Backend | None = None
+    confidence_temperature: float | None = None
+
+
+def open_model(config: ModelConfig) -> OpenModel:
+    """Return the model of the settings; loading takes seconds to minutes, a server is only asked when a question comes.
+
+    Raises:
+        CardError: there is no such card and no such folder.
+        ModelFolderError: its weights are not here, or not whole.
+        ConfigError: the server's URL is none.
+        ModelError: it cannot be loaded.
+        ModelMemoryError: it does not fit.
+        MissingDependencyError: what runs it is not installed.
+    """
+    try:
+        if config.server.url:
+            from joyai_ros.understanding.remote import RemoteBackend
+
+            return OpenModel(RemoteBackend(config.server, "" if config.name == NO_MODEL else config.name))
+        if config.name == NO_MODEL:
+            return OpenModel()
+        return _local(config)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0], "neural")
+        raise MissingDependencyError(
+            f"{error.name} is not installed; install it with: pip install 'joyai_ros[{extra}]'"
+        ) from error
+
+
+def _local(config: ModelConfig) -> OpenModel:
+    from joyai_ros.models.folder import check_folder
+    from joyai_ros.models.store import find_model
+    from joyai_ros.understanding.local import LocalBackend
+
+    found = find_model(config.name)
+    check_folder(found.folder, hashes=False)
+    return OpenModel(LocalBackend(found.card.name, found.folder, config.local), found.card.confidence_temperature)
