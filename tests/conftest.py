@@ -26,6 +26,15 @@ def data_dir() -> Path:
     return DATA
 
 
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory) -> Path:
+    """A small random Qwen3-VL with the real file layout; tests that change it copy it."""
+    pytest.importorskip("torch", reason="the small model is made with torch")
+    from benchmarks.small_model import write_small_model
+
+    return write_small_model(tmp_path_factory.mktemp("models") / "small")
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say once for each reason how many tests were skipped for it."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))

@@ -1,0 +1,71 @@
+import pytest
+
+from joyai_ros.models.card import CardSampling, load_card, load_cards, read_card
+from joyai_ros.models.errors import CardError
+from joyai_ros.models.folder import ARCHITECTURE
+
+GOOD = "name: good\nwhat: a model\narchitecture: Some\ndtype: float32\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="good"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_the_cards_that_come_with_the_package():
+    cards = {card.name: card for card in load_cards()}
+    sizes = [f"qwen3-vl-{size}-instruct" for size in ("2b", "4b", "8b")]
+    assert set(cards) == {"joyai-image-und", "openspatial-qwen3-vl-8b", *sizes, "small-und"}
+    und = cards["joyai-image-und"]
+    assert (und.subfolder, und.sampling) == ("JoyAI-Image-Und", CardSampling(0.7, 0.8, 50))
+    for card in cards.values():
+        assert card.architecture == ARCHITECTURE
+        assert card.revision is None and card.unverified, "nothing was verified here, and the card says so"
+        assert card.confidence_temperature is None
+        assert bool(card.repository) != bool(card.folder)
+        if card.parameters:
+            assert card.memory["bfloat16"] == pytest.approx(2e-9 * card.parameters, abs=0.06)
+            assert card.memory["int4"] < card.memory["int8"] < card.memory["bfloat16"]
+
+
+def test_a_small_card(write):
+    card = read_card(write(GOOD + "unverified: null\nmemory: null\nconfidence_temperature: 2\n"))
+    assert (card.unverified, card.memory, card.confidence_temperature, card.sampling) == ((), {}, 2.0, None)
+
+
+def test_an_unknown_card_names_those_there_are():
+    with pytest.raises(CardError, match=r"no model card 'other'; there are joyai-image-und, .*small-und"):
+        load_card("other")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is no mapping"),
+        ("a: [", "cannot be read"),
+        (GOOD + "colour: red\n", "has an unknown key colour"),
+        (GOOD.replace("what: a model\n", ""), "lacks the key what"),
+        (GOOD.replace("good", "bad"), "calls itself 'bad'"),
+        (GOOD.replace("a model", "3"), "what is 3, which it cannot be"),
+        (GOOD.replace("a model", "null"), "what is None, which it cannot be"),
+        (GOOD + "memory: 3\n", "memory is 3"),
+        (GOOD + "memory: {bfloat16: much}\n", "memory is"),
+        (GOOD + "sampling: {temperature: 1.0}\n", "sampling is"),
+        (GOOD + "parameters: many\n", "parameters is 'many'"),
+        (GOOD + "unverified: all\n", "unverified is 'all'"),
+        (GOOD + "confidence_temperature: hot\n", "confidence_temperature is 'hot'"),
+    ],
+)
+def test_a_broken_card_is_named_with_what_is_wrong(write, text, said):
+    with pytest.raises(CardError, match=said):
+        read_card(write(text))
+
+
+def test_a_card_that_is_not_there(tmp_path):
+    with pytest.raises(CardError, match="cannot be read"):
+        read_card(tmp_path / "none.yaml")
