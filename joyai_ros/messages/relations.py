@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from joyai_ros.messages.enums import member
 from joyai_ros.messages.factory import Message, MessageFactory
@@ -26,6 +27,50 @@ def relation_message(factory: MessageFactory, relation: SpatialRelation) -> Mess
         has_model_value=relation.model_value is not None,
         model_value=number(relation.model_value, 0.0),
     )
+
+
+class RelationMessages:
+    """Makes the messages of relations frame after frame, out of those of the frame before.
+
+    Most statements are made again with another value, and filling a message in costs a third of making one. The messages
+    of a frame are valid until the next frame: publish or serialise them before.
+
+    Args:
+        factory: makes the messages.
+    """
+
+    def __init__(self, factory: MessageFactory) -> None:
+        self._factory = factory
+        self._known: dict[tuple[str, str, tuple[str, ...], Frame], Message] = {}
+
+    def make(self, relations: Iterable[SpatialRelation]) -> list[Message]:
+        """Return a joyai_ros/SpatialRelation for each relation of a frame."""
+        made: dict[tuple[str, str, tuple[str, ...], Frame], Message] = {}
+        messages = []
+        for relation in relations:
+            key = (relation.subject, relation.predicate, relation.objects, relation.frame)
+            message = None if key in made else self._known.get(key)
+            if message is None:
+                message = relation_message(self._factory, relation)
+            else:
+                _fill(message, relation)
+            made[key] = message
+            messages.append(message)
+        self._known = made
+        return messages
+
+
+def _fill(message: Message, relation: SpatialRelation) -> None:
+    """Write into a message what may change from frame to frame."""
+    message.has_value = relation.value is not None
+    message.value = number(relation.value, 0.0)
+    message.unit = relation.unit
+    message.sigma = number(relation.sigma, math.nan)
+    message.confidence = float(relation.confidence)
+    message.source = int(relation.source)
+    message.status = int(relation.status)
+    message.has_model_value = relation.model_value is not None
+    message.model_value = number(relation.model_value, 0.0)
 
 
 def relation_from_message(message: Message) -> SpatialRelation:

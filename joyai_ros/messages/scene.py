@@ -17,7 +17,9 @@ from joyai_ros.messages.relations import relation_from_message, relation_message
 from joyai_ros.scene.types import LabelSource, Scene, SceneObject, SupportPlane, UpSource
 
 
-def scene_message(factory: MessageFactory, scene: Scene, *, masks: bool = True) -> Message:
+def scene_message(
+    factory: MessageFactory, scene: Scene, *, masks: bool = True, relations: list[Message] | None = None
+) -> Message:
     """Return a joyai_ros/Scene.
 
     Args:
@@ -25,14 +27,16 @@ def scene_message(factory: MessageFactory, scene: Scene, *, masks: bool = True) 
         scene: what to say. Of a support plane the message carries equation and outline, not sigma and points; outlines
             are float32.
         masks: whether object masks are published with it.
+        relations: messages of the scene's relations, where they are made already.
     """
     header = headers.header(factory, scene.stamp, scene.frame_id)
     pose = scene.world_from_camera
     fields = {} if pose is None else {"camera_pose": pose_message(factory, pose)}
+    made = [relation_message(factory, relation) for relation in scene.relations] if relations is None else relations
     return factory("joyai_ros/msg/Scene")(
         header=header,
         objects=[object_message(factory, header, item, masks=masks) for item in scene.objects],
-        relations=[relation_message(factory, relation) for relation in scene.relations],
+        relations=made,
         support_planes=[_plane_message(factory, plane) for plane in scene.support_planes],
         support_polygons=[_polygon_message(factory, plane.polygon) for plane in scene.support_planes],
         up=vector3_message(factory, np.zeros(3) if scene.up is None else scene.up),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from geometry_msgs.msg import TransformStamped
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection3DArray
@@ -20,7 +21,7 @@ from joyai_ros.messages.detections import objects_message
 from joyai_ros.messages.factory import RosFactory
 from joyai_ros.messages.markers import markers_message
 from joyai_ros.messages.poses import stamped_transform_message
-from joyai_ros.messages.relations import relations_message
+from joyai_ros.messages.relations import RelationMessages, relations_message
 from joyai_ros.messages.scene import scene_message
 from joyai_ros.msg import Scene as SceneMessage
 from joyai_ros.msg import SpatialRelationArray
@@ -64,7 +65,8 @@ class SceneNode(StreamNode[SceneNodeConfig]):
     def __init__(self, *, make_engine: Callable[[SceneConfig], Seer] = SceneEngine, **options: Any) -> None:
         self._make_engine = make_engine
         self._factory = RosFactory()
-        self._scenes: deque[SceneMessage] = deque()
+        self._scenes: deque[tuple[int, bytes]] = deque()  # stamp in nanoseconds and the scene as it travels
+        self._relation_messages = RelationMessages(self._factory)
         self._level = True
         super().__init__(**options)
 
@@ -108,10 +110,13 @@ class SceneNode(StreamNode[SceneNodeConfig]):
         if observed.rejected:
             scene = replace(scene, rejected=(*observed.rejected, *scene.rejected))
         self.tally.add("rejected_detections", len(scene.rejected))
-        message = scene_message(self._factory, scene, masks=self.config.output.masks)
-        self._scene.publish(message)
+        relations = self._relation_messages.make(scene.relations)
+        message = scene_message(self._factory, scene, masks=self.config.output.masks, relations=relations)
+        # Serialised once, for the topic and for get_scene: the messages of relations are filled in anew next time.
+        data = serialize_message(message)
+        self._scene.publish(data)
         self.note_latency(scene.stamp)
-        self._remember(message, restarted=frame.restarted)
+        self._remember(scene.stamp, data, restarted=frame.restarted)
         self._publish_rest(scene, observed, message)
 
     def _publish_rest(self, scene: Scene, observed: Observed, message: SceneMessage) -> None:
@@ -124,7 +129,7 @@ class SceneNode(StreamNode[SceneNodeConfig]):
 
         publish_all(
             [
-                (self._relations, lambda: relations_message(factory, header, scene)),
+                (self._relations, lambda: relations_message(factory, header, scene, relations=message.relations)),
                 (self._objects, lambda: objects_message(factory, header, scene)),
                 (self._markers, lambda: markers_message(factory, scene, lifetime=output.marker_lifetime)),
                 (self._debug, debug_image),
@@ -147,12 +152,12 @@ class SceneNode(StreamNode[SceneNodeConfig]):
             for item in scene.objects
         ]
 
-    def _remember(self, message: SceneMessage, *, restarted: bool) -> None:
+    def _remember(self, stamp: int, data: bytes, *, restarted: bool) -> None:
         if restarted:
             self._scenes.clear()
-        self._scenes.append(message)
-        oldest = headers.stamp_ns(message) - int(self.config.history * 1e9)
-        while len(self._scenes) > 1 and headers.stamp_ns(self._scenes[0]) < oldest:
+        self._scenes.append((stamp, data))
+        oldest = stamp - int(self.config.history * 1e9)
+        while len(self._scenes) > 1 and self._scenes[0][0] < oldest:
             self._scenes.popleft()
 
     def _get_scene(self, request: GetScene.Request, response: GetScene.Response) -> GetScene.Response:
@@ -167,18 +172,15 @@ class SceneNode(StreamNode[SceneNodeConfig]):
             response.error_msg = f"no scene yet; is the camera running? {self.waiting_for()}"
             return response
         wanted = headers.nanoseconds(request.stamp)
-        if wanted == 0:
-            response.scene = scenes[-1]
-            return response
-        nearest = min(scenes, key=lambda s: abs(headers.stamp_ns(s) - wanted))
+        stamp, data = scenes[-1] if wanted == 0 else min(scenes, key=lambda kept: abs(kept[0] - wanted))
         tolerance = headers.nanoseconds(request.tolerance) or int(self.config.history_tolerance * 1e9)
-        distance = abs(headers.stamp_ns(nearest) - wanted)
-        if distance > tolerance:
+        distance = abs(stamp - wanted)
+        if wanted != 0 and distance > tolerance:
             response.error_code = GetScene.Request.NO_SCENE_AT_STAMP
             response.error_msg = (
                 f"no scene within {tolerance / 1e9:g} s of {wanted / 1e9:.3f} s; the nearest is {distance / 1e9:.3f} s off, "
-                f"kept are {headers.stamp_ns(scenes[0]) / 1e9:.3f} to {headers.stamp_ns(scenes[-1]) / 1e9:.3f} s"
+                f"kept are {scenes[0][0] / 1e9:.3f} to {scenes[-1][0] / 1e9:.3f} s"
             )
             return response
-        response.scene = nearest
+        response.scene = deserialize_message(data, SceneMessage)
         return response

@@ -14,7 +14,12 @@ from joyai_ros.messages import headers, poses
 from joyai_ros.messages.answer import answer_from_message, answer_message
 from joyai_ros.messages.boxes import box2d_from_message, box2d_message, box3d_from_message, box3d_message
 from joyai_ros.messages.motion import Pivot, motion_from_message, motion_message
-from joyai_ros.messages.relations import relation_from_message, relation_message, relations_message
+from joyai_ros.messages.relations import (
+    RelationMessages,
+    relation_from_message,
+    relation_message,
+    relations_message,
+)
 from joyai_ros.messages.scene import object_from_message, object_message, scene_from_message, scene_message
 from joyai_ros.messages.views import view_from_message, view_message, view_transform_message
 from tests.messages import strategies
@@ -121,6 +126,30 @@ def test_all_relations_of_a_scene(factory, head):
     assert len(message.relations) == 3
     assert message.abstentions == 7
     assert math.isnan(message.relations[0].sigma)
+
+
+def test_messages_of_relations_are_filled_in_anew(factory):
+    from joyai_ros.scene.types import SpatialRelation, Status
+
+    first = [
+        SpatialRelation("a", "left_of", ("b",), 0.2, "m", 0.01, confidence=0.9, model_value=0.3, status=Status.AGREE),
+        SpatialRelation("a", "on", ("t",)),
+    ]
+    second = [
+        SpatialRelation("b", "on", ("t",)),
+        SpatialRelation("a", "left_of", ("b",), confidence=0.5),
+        SpatialRelation("a", "left_of", ("b",), 0.7, "m", 0.02, confidence=0.8),  # said twice: a message each
+    ]
+    messages = RelationMessages(factory)
+    kept = messages.make(first)
+    assert [relation_from_message(m) for m in kept] == [
+        relation_from_message(relation_message(factory, r)) for r in first
+    ]
+    made = messages.make(second)
+    assert made[1] is kept[0]
+    assert made[2] is not made[1]
+    for message, relation in zip(made, second, strict=True):
+        assert_same(relation, relation_from_message(message))
 
 
 def test_a_turned_box_becomes_the_upright_one_around_it():
