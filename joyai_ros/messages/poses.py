@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
+from joyai_ros.errors import PoseError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Float, Mat3, Mat4, Vec3
 from joyai_ros.messages.factory import Message, MessageFactory
@@ -35,8 +37,12 @@ def transform_from_message(transform: Message) -> Mat4:
 
 
 def _matrix(quaternion: Message, position: Message) -> Mat4:
+    # A normalised quaternion is a rotation, so the projection of rigid.checked_transform has nothing to do here.
     rotation = rigid.matrix_from_quaternion(np.array([quaternion.x, quaternion.y, quaternion.z, quaternion.w]))
-    return rigid.checked_transform(rigid.make_transform(rotation, vector_from_message(position)), "pose in a message")
+    place = vector_from_message(position)
+    if not math.isfinite(place[0] + place[1] + place[2]):
+        raise PoseError("pose in a message holds NaN or infinity; the pose is lost at this frame, leave it out")
+    return rigid.make_transform(rotation, place)
 
 
 def vector3_message(factory: MessageFactory, vector: Float) -> Message:
