@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +17,20 @@ from rich.table import Table
 from joyai_ros.cli.output import write_json
 from joyai_ros.perception.bag_run import Progress as RunProgress
 from joyai_ros.perception.bag_run import RunConfig, RunReport, process_bag, report_json
+from joyai_ros.perception.pipeline import Answerer
+from joyai_ros.reasoning.config import AskConfig
 from joyai_ros.settings import load
+from joyai_ros.understanding.config import ModelConfig
 
 _INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class RunSettings(RunConfig):
+    """What ``--config`` and ``--set`` know: the run, and who answers its questions."""
+
+    ask: AskConfig = field(default_factory=AskConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
 
 
 def command(
@@ -35,16 +49,17 @@ def command(
     ] = None,
 ) -> int:
     """Find the RGB-D stream of BAG, make a scene of every frame, and write scenes, relations, objects, markers, a debug
-    image and imagined views to OUT, beside all messages of BAG.
+    image and imagined views to OUT, beside all messages of BAG; with questions in the settings, also answers.
 
     Settings and topics are described in docs/bags.md. Ctrl-C leaves a whole bag with what is done so far.
     """
-    settings = load(RunConfig, config, assignments or ())
+    settings = load(RunSettings, config, assignments or ())
     if output.exists() and not overwrite:
         raise typer.BadParameter(f"{output} exists already; choose another, or replace it with --overwrite")
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a supervisor's stop is a Ctrl-C
     try:
-        report = _run_with_bar(bag, output, settings, overwrite=overwrite)
+        with _answering(settings) as answerer:
+            report = _run_with_bar(bag, output, settings, answerer, overwrite=overwrite)
     finally:
         signal.signal(signal.SIGTERM, before)
     if json_file is not None:
@@ -60,7 +75,22 @@ def command(
     return 0
 
 
-def _run_with_bar(bag: Path, output: Path, settings: RunConfig, *, overwrite: bool) -> RunReport:
+@contextmanager
+def _answering(settings: RunSettings) -> Iterator[Answerer | None]:
+    """Load what answers the questions of the settings; nothing where there are none."""
+    if not settings.questions.ask:
+        yield None
+        return
+    from joyai_ros.reasoning.fallback import open_asker
+    from joyai_ros.reasoning.stream_questions import StreamQuestions
+
+    with open_asker(settings.model, settings.ask, settings.scene.relations) as asker:
+        yield StreamQuestions(settings.questions, asker)
+
+
+def _run_with_bar(
+    bag: Path, output: Path, settings: RunConfig, answerer: Answerer | None, *, overwrite: bool
+) -> RunReport:
     console = Console(stderr=True)
     columns = (
         TextColumn("[progress.description]{task.description}"),
@@ -75,7 +105,7 @@ def _run_with_bar(bag: Path, output: Path, settings: RunConfig, *, overwrite: bo
         def show(progress: RunProgress) -> None:
             bar.update(task, completed=progress.share, frames=progress.frames)
 
-        return process_bag(bag, output, settings, overwrite=overwrite, progress=show)
+        return process_bag(bag, output, settings, overwrite=overwrite, answerer=answerer, progress=show)
 
 
 def _print_report(report: RunReport) -> None:

@@ -24,10 +24,10 @@ from joyai_ros.bags.writer import BagWriter
 from joyai_ros.errors import BagError, CameraError, DepthError, EncodingError, ImageError, InputError, OutputError
 from joyai_ros.messages.frames import observe
 from joyai_ros.perception.belts import Belt, Row
-from joyai_ros.perception.config import OutputConfig, PerceptionConfig, ViewConfig
+from joyai_ros.perception.config import OutputConfig, PerceptionConfig, QuestionsConfig, ViewConfig
 from joyai_ros.perception.engine_process import EngineProcess
-from joyai_ros.perception.outputs import TYPES, output_messages, topic_name
-from joyai_ros.perception.pipeline import Perceived, Perception
+from joyai_ros.perception.outputs import ANSWER, TYPES, output_messages, topic_name
+from joyai_ros.perception.pipeline import Answerer, Perceived, Perception
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.types import Scene
@@ -61,6 +61,7 @@ class RunConfig:
     depth: DepthConfig = field(default_factory=DepthConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
+    questions: QuestionsConfig = field(default_factory=QuestionsConfig)
     output: OutputConfig = field(default_factory=OutputConfig)
     writer: WriterConfig = field(default_factory=WriterConfig)
 
@@ -130,6 +131,7 @@ def process_bag(
     *,
     overwrite: bool = False,
     perception: Perception | None = None,
+    answerer: Answerer | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """Run the perception over every RGB-D frame of a bag and write its messages beside those of the bag.
@@ -143,6 +145,7 @@ def process_bag(
         config: settings.
         overwrite: replace a bag that stands at ``output``.
         perception: what to run; None for one made of ``config``.
+        answerer: answers questions about the frames; None for no questions.
         progress: called now and then from the calling thread.
 
     Raises:
@@ -153,9 +156,9 @@ def process_bag(
     config = config or RunConfig()
     _check_apart(Path(bag), Path(output))
     with BagReader(bag) as reader:
-        own = {topic_name(name, config.output.namespace) for name in TYPES}
+        own = {topic_name(name, config.output.namespace) for name in (*TYPES, ANSWER)}
         topics = find_stream(reader, config.topics, exclude=own)
-        run = _Run(reader, topics, config, own)
+        run = _Run(reader, topics, config, own, answerer)
         with (
             run.perceiving_with(perception),
             BagWriter(
@@ -194,11 +197,14 @@ def _cores() -> int:
 class _Run:
     """The threads of one run and what they count."""
 
-    def __init__(self, reader: BagReader, topics: StreamTopics, config: RunConfig, own: set[str]) -> None:
+    def __init__(
+        self, reader: BagReader, topics: StreamTopics, config: RunConfig, own: set[str], answerer: Answerer | None
+    ) -> None:
         self._reader = reader
         self._topics = topics
         self._config = config
         self._own = own
+        self._answerer = answerer
         self._rejections = Rejections()
         self._frames_in = FrameReader(reader, topics, config.bag, self._rejections)
         self._messages: Belt[_Sealed] = Belt(48, producers=2, keeps=True)
@@ -206,6 +212,7 @@ class _Run:
         self._observations: Belt[tuple[int, Observation]] = Belt(2)
         self._seen: Belt[tuple[int, Observation, Scene]] = Belt(8)  # a view takes as long as several scenes
         self._perceived: Belt[tuple[int, Perceived]] = Belt(2)
+        self._asked = self._perceived if answerer is None else Belt[tuple[int, Perceived]](2)
         self._types: dict[str, TopicType] = {}
         self._read_to = reader.start
         self._seconds = 0.0
@@ -231,11 +238,13 @@ class _Run:
     def work(self, writer: BagWriter, progress: Callable[[Progress], None] | None) -> None:
         """Run all threads to the end of the bag, the first error, or an interrupt."""
         started = time.monotonic()
-        row = Row(self._raw, self._observations, self._seen, self._perceived, self._messages)
+        row = Row(self._raw, self._observations, self._seen, self._perceived, self._asked, self._messages)
         row.add("read", self._read)
         row.add("decode", self._decode)
         row.add("see", self._see)
         row.add("imagine", self._imagine)
+        if (answerer := self._answerer) is not None:
+            row.add("ask", lambda: self._ask(answerer))
         row.add("publish", self._publish)
         row.add("write", lambda: self._write(writer))
         row.start()
@@ -325,9 +334,17 @@ class _Run:
             self._perceived.put((moment, perceived))
         self._perceived.end()
 
+    def _ask(self, answerer: Answerer) -> None:
+        for moment, perceived in self._perceived:
+            found = answerer.answer(perceived.observation, perceived.scene)
+            for reason, details in found.problems:
+                self._rejections.add(reason, details)
+            self._asked.put((moment, replace(perceived, answers=found.answers)))
+        self._asked.end()
+
     def _publish(self) -> None:
         factory = RosbagsFactory()
-        for moment, perceived in self._perceived:
+        for moment, perceived in self._asked:
             for topic, msgtype, message in output_messages(factory, perceived, self._config.output):
                 if topic not in self._types:
                     self._types[topic] = TopicType.known(topic, msgtype)

@@ -20,6 +20,14 @@ class ViewConfig:
 
 
 @dataclass(frozen=True)
+class QuestionsConfig:
+    """Questions that are asked again and again along the stream."""
+
+    ask: tuple[str, ...] = setting((), "questions; a task and a colon may stand before one (count: How many cups?)")
+    rate: float = setting(1.0, "all of them are asked so many times per second of stamp time", 0.001, 100.0)
+
+
+@dataclass(frozen=True)
 class OutputConfig:
     """What is published, and how."""
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from joyai_ros.geometry.view import View
 from joyai_ros.messages import headers
+from joyai_ros.messages.answer import answer_message
 from joyai_ros.messages.cameras import info_message
 from joyai_ros.messages.compressed import jpeg_message
 from joyai_ros.messages.detections import objects_message
@@ -28,6 +29,7 @@ DEBUG_IMAGE = "debug_image/compressed"
 VIEW_IMAGE = "view/image"
 VIEW_INFO = "view/camera_info"
 VIEW_VALIDITY = "view/validity"
+ANSWER = "answer"
 
 TYPES = {
     SCENE: "joyai_ros/msg/Scene",
@@ -39,6 +41,7 @@ TYPES = {
     VIEW_INFO: "sensor_msgs/msg/CameraInfo",
     VIEW_VALIDITY: "sensor_msgs/msg/Image",
 }
+ANSWER_TYPE = "joyai_ros/msg/Answer"
 TF = "/tf"
 TF_TYPE = "tf2_msgs/msg/TFMessage"
 
@@ -57,7 +60,8 @@ def topic_name(name: str, namespace: str) -> str:
 
 
 def output_messages(factory: MessageFactory, perceived: Perceived, config: OutputConfig) -> list[Output]:
-    """Return everything that is published of one frame: scene topics always, view topics where there is a view.
+    """Return everything that is published of one frame: scene topics always, view topics where there is a view,
+    and answers where there are any.
 
     With a view goes its camera's transform on ``/tf``, a child of the source camera's optical frame.
     """
@@ -73,6 +77,8 @@ def output_messages(factory: MessageFactory, perceived: Perceived, config: Outpu
         DEBUG_IMAGE: jpeg_message(factory, header, picture, config.debug_quality),
     }
     outputs = [Output(topic_name(name, config.namespace), TYPES[name], m) for name, m in messages.items()]
+    answer = topic_name(ANSWER, config.namespace)
+    outputs += [Output(answer, ANSWER_TYPE, answer_message(factory, item)) for item in perceived.answers]
     return outputs if perceived.view is None else outputs + _view_messages(factory, perceived.view, config)
 
 

@@ -11,7 +11,9 @@ from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.geometry.view import View
 from joyai_ros.imagination.depth_view import DepthImaginer
 from joyai_ros.imagination.depth_view import ViewConfig as DepthViewConfig
-from joyai_ros.perception.config import PerceptionConfig, ViewConfig
+from joyai_ros.perception.config import PerceptionConfig
+from joyai_ros.perception.due import Due
+from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.types import Scene
@@ -37,6 +39,26 @@ class Imaginer(Protocol):
 
 
 @dataclass(frozen=True)
+class Answered:
+    """What questions about one frame brought.
+
+    Attributes:
+        answers: in the order of the questions; none where none was due.
+        problems: (reason, details) of each question that was not answered, or not by the model.
+    """
+
+    answers: tuple[Answer, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+class Answerer(Protocol):
+    """What answers questions along a stream."""
+
+    def answer(self, observation: Observation, scene: Scene) -> Answered:
+        """Return the answers about a frame."""
+
+
+@dataclass(frozen=True)
 class Perceived:
     """What was made of one observation.
 
@@ -45,12 +67,14 @@ class Perceived:
         scene: its objects and relations.
         view: the imagined view, at its rate; None in between.
         view_error: why a view that was due could not be made; empty otherwise.
+        answers: to the questions that were due.
     """
 
     observation: Observation
     scene: Scene
     view: View | None = None
     view_error: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 class Perception:
@@ -66,7 +90,7 @@ class Perception:
         self._engine = engine if engine is not None else SceneEngine(config.scene)
         self._imaginer = imaginer if imaginer is not None else DepthImaginer(DepthViewConfig(config.view.memory))
         self._motion = CameraMotion(config.view.yaw_deg, config.view.pitch_deg, config.view.zoom)
-        self._clock = _Clock(config.view)
+        self._due = Due(config.view.rate)
 
     def process(self, observation: Observation) -> Perceived:
         """Return what one observation shows. A view that cannot be made is no error of the frame."""
@@ -79,34 +103,15 @@ class Perception:
     def imagine(self, observation: Observation, scene: Scene) -> Perceived:
         """Add the view where one is due: the second half of :meth:`process`, which another thread may do."""
         view, error = self._view(observation, scene)
-        if self._clock.rate > 0:
+        if self._due.rate > 0:
             self._imaginer.remember(observation)
         return Perceived(observation, scene, view, error)
 
     def _view(self, observation: Observation, scene: Scene) -> tuple[View | None, str]:
         """Return the view where one is due, or why there is none."""
-        if observation.depth is None or not self._clock.is_due(observation.stamp):
+        if observation.depth is None or not self._due.is_due(observation.stamp):
             return None, ""
         try:
             return self._imaginer.imagine(observation, self._motion, up=scene.up), ""
         except InputError as error:
             return None, str(error)
-
-
-class _Clock:
-    """Says when a view is due: at the first frame, and at the first one in each further period of stamp time."""
-
-    def __init__(self, config: ViewConfig) -> None:
-        self.rate = config.rate
-        self._start: int | None = None
-        self._period = -1
-
-    def is_due(self, stamp: int) -> bool:
-        if self.rate <= 0:
-            return False
-        if self._start is None or stamp < self._start:
-            self._start, self._period = stamp, -1
-        period = int((stamp - self._start) * self.rate / 1e9 + 1e-6)
-        due = period > self._period
-        self._period = max(period, self._period)
-        return due

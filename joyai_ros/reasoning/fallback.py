@@ -1,0 +1,94 @@
+"""Answers although the model fails: geometry stands in, and the failure is told beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from joyai_ros.reasoning.asking import Asker
+from joyai_ros.reasoning.config import AskConfig
+from joyai_ros.reasoning.question import Look, Question
+from joyai_ros.scene.answer import Answer
+from joyai_ros.scene.config import RelationConfig
+from joyai_ros.understanding.backend import IsCanceled, ModelError, OnText
+from joyai_ros.understanding.config import ModelConfig
+from joyai_ros.understanding.opening import open_model
+from joyai_ros.understanding.tasks import QuestionError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a question brought.
+
+    Attributes:
+        answer: the model's, or geometry's where the model failed; None where geometry does not understand the question.
+        error: why the model failed; None where it did not.
+    """
+
+    answer: Answer | None
+    error: ModelError | None = None
+
+
+@contextmanager
+def open_asker(model: ModelConfig, ask: AskConfig, relations: RelationConfig) -> Iterator[SteadyAsker]:
+    """Load the model of the settings and give it back at the end.
+
+    Raises:
+        JoyaiError: as :func:`joyai_ros.understanding.opening.open_model`.
+    """
+    opened = open_model(model)
+    try:
+        asker = Asker(opened.backend, ask, relations, opened.confidence_temperature)
+        yield SteadyAsker(asker, Asker(None, ask, relations))
+    finally:
+        if opened.backend is not None:
+            opened.backend.close()
+
+
+class SteadyAsker:
+    """Asks the model, and geometry where the model fails.
+
+    Args:
+        asker: asks the model; one without a model does as well.
+        geometry: one without a model.
+    """
+
+    def __init__(self, asker: Asker, geometry: Asker) -> None:
+        self._asker = asker
+        self._geometry = geometry
+
+    def ask(
+        self,
+        question: Question,
+        looks: Sequence[Look],
+        on_text: OnText | None = None,
+        is_canceled: IsCanceled | None = None,
+    ) -> Outcome:
+        """Answer one question; arguments as for :meth:`joyai_ros.reasoning.asking.Asker.ask`.
+
+        Raises:
+            QuestionError: it cannot be asked of these frames.
+        """
+        try:
+            return Outcome(self._asker.ask(question, looks, on_text, is_canceled))
+        except ModelError as error:
+            return Outcome(self.measure(question, looks), error)
+
+    def ask_all(self, questions: Sequence[Question], looks: Sequence[Look]) -> list[Outcome]:
+        """Answer questions about the same frames together.
+
+        Raises:
+            QuestionError: one cannot be asked of these frames; none was.
+        """
+        try:
+            return [Outcome(answer) for answer in self._asker.ask_all(questions, looks)]
+        except ModelError as error:
+            return [Outcome(self.measure(question, looks), error) for question in questions]
+
+    def measure(self, question: Question, looks: Sequence[Look]) -> Answer | None:
+        """Return geometry's answer; None where it does not understand the question."""
+        try:
+            return self._geometry.ask(question, looks)
+        except QuestionError:
+            return None
