@@ -59,7 +59,7 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], part
         for index, seed in enumerate(seeds):
             unlikely = -np.log(color_shares(bins, seed) + _FLOOR).astype(np.float32)
             cost = _averaged(unlikely.take(bins) * piece) / weight + place[index]
-            owner[cost < least] = index
+            np.copyto(owner, np.int32(index), where=cost < least)
             np.minimum(least, cost, out=least)
         seeds = [owner == index for index in range(len(boxes))]
     return _without_seam(owner)

@@ -127,14 +127,15 @@ def _circle(points: Array, pitch: float) -> Footprint | None:
 
     The near outline is tried first; where something hides part of it, the best two thirds of the whole outline.
     """
-    outline, near = _outline(points)
+    farthest, near = _outline(points)
+    outline = _Outline.of(farthest)
     count = points.shape[1]
     middle = np.ones(count) @ points.T / count
     view_x, view_y = (middle / max(math.hypot(*middle), 1e-9)).tolist()
     sideways = view_y * points[0] - view_x * points[1]
     wide = float(sideways.max() - sideways.min())
-    for part, trimmed in ((outline[:, near], False), (outline, True)):
-        fit = _fit_circle(part, pitch, trimmed) if part.shape[1] >= 8 else None
+    for part, trimmed in ((near, False), (np.ones(len(near), dtype=bool), True)):
+        fit = _fit_circle(outline, part, pitch, trimmed) if np.count_nonzero(part) >= 8 else None
         if fit is None:
             continue
         (x, y), radius = fit
@@ -149,15 +150,42 @@ def _circle(points: Array, pitch: float) -> Footprint | None:
     return None
 
 
-def _fit_circle(outline: Array, pitch: float, trimmed: bool) -> tuple[tuple[float, float], float] | None:
-    """Return centre and radius of the circle through outline points (2, N), or None where they are not on one."""
-    left, near = outline[:, 0].tolist()
-    x, y = outline[0] - left, outline[1] - near  # near zero, so that sums of powers keep their digits
-    square = x * x + y * y
-    terms = np.stack([np.ones(len(x)), x, y, x * x, x * y, y * y, square * x, square * y])
-    kept = np.ones(len(x), dtype=bool)
+@dataclass(frozen=True)
+class _Outline:
+    """The farthest points of an object, and what the sums behind a circle through some of them are made of.
+
+    Attributes:
+        left, near: metres, of the first of them.
+        x, y: (N,) metres from there, so that sums of powers keep their digits.
+        terms: (8, N) 1, x, y, x^2, x y, y^2, (x^2 + y^2) x and (x^2 + y^2) y.
+    """
+
+    left: float
+    near: float
+    x: Array
+    y: Array
+    terms: Array
+
+    @classmethod
+    def of(cls, points: Array) -> _Outline:
+        """The outline of points (2, N), N >= 1."""
+        left, near = points[:, 0].tolist()
+        x, y = points[0] - left, points[1] - near
+        terms = np.empty((8, len(x)))
+        terms[0], terms[1], terms[2] = 1.0, x, y
+        terms[3:5] = x * terms[1:3]
+        terms[5] = y * y
+        terms[6:] = (terms[3] + terms[5]) * terms[1:3]
+        return cls(left, near, x, y, terms)
+
+
+def _fit_circle(
+    outline: _Outline, kept: NDArray[np.bool_], pitch: float, trimmed: bool
+) -> tuple[tuple[float, float], float] | None:
+    """Return centre and radius of the circle through some of an outline's points, or None where they are not on one."""
+    x, y = outline.x, outline.y
     for _ in range(_TRIMMINGS if trimmed else 1):
-        circle = _through((terms @ kept).tolist())
+        circle = _through((outline.terms @ kept).tolist())
         if circle is None:
             return None
         a, b, radius = circle
@@ -171,7 +199,7 @@ def _fit_circle(outline: Array, pitch: float, trimmed: bool) -> tuple[tuple[floa
         return None
     bearing = np.sort(np.arctan2(y[kept] - b, x[kept] - a))
     gap = max(float(np.diff(bearing).max()), float(bearing[0] - bearing[-1]) + 2.0 * np.pi)
-    return ((left + a, near + b), radius) if 2.0 * np.pi - gap > _MIN_ARC else None
+    return ((outline.left + a, outline.near + b), radius) if 2.0 * np.pi - gap > _MIN_ARC else None
 
 
 def _through(sums: list[float]) -> tuple[float, float, float] | None:

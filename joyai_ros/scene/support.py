@@ -160,7 +160,7 @@ def _one_surface(samples: _Samples, chosen: Mask) -> Mask:
     count, labels = cv2.connectedComponents(cv2.dilate(canvas, _PATCH_CLOSING), connectivity=8, ltype=cv2.CV_32S)
     if count <= 2:
         return chosen
-    label = labels.reshape(-1).take(samples.place) * chosen
+    label = labels.reshape(-1).take(samples.place).astype(np.int64) * chosen
     areas = np.bincount(label, weights=samples.areas, minlength=count)
     areas[0] = 0.0
     largest = int(np.argmax(areas))
