@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 DOCKER_FILES = sorted((ROOT / "docker").glob("Dockerfile*"))
-INSTRUCTIONS = {"ARG", "FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"}
+INSTRUCTIONS = {"ARG", "FROM", "ENV", "SHELL", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "STOPSIGNAL", "CMD"}
 # Packages whose module has another name, and those that come with one that is declared.
 DECLARED_AS = {"tf2_ros": "tf2_ros_py"}
 OURS = {"joyai_ros", "numpy", "cv2", "scipy", "yaml", "__future__"}
