@@ -53,7 +53,8 @@ class DepthNoise:
             sigma = np.square(depth) * np.float32(self.disparity_sigma / (fx * self.baseline))
             sigma += np.float32(2e-4)  # a reading this close is still rounded to tenths of a millimetre or more
         elif self.sensor is DepthSensor.STRUCTURED_LIGHT:
-            sigma = np.square(depth - np.float32(0.4))
+            sigma = depth - np.float32(0.4)
+            sigma *= sigma
             sigma *= np.float32(0.0019)
             sigma += np.float32(0.0012)
         else:

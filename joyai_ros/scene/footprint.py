@@ -90,16 +90,18 @@ def _rectangle(points: Array) -> Footprint:
     vehicle detection using laser scanners", IV 2017).
     """
     count = points.shape[1]
-    _, _, angle = cv2.minAreaRect(points.T.astype(np.float32))
+    points = points.astype(np.float32)
+    hull = cv2.convexHull(points.T)
+    _, _, angle = cv2.minAreaRect(hull)
     theta = np.radians(angle) + _TURNS
     cos, sin = np.cos(theta), np.sin(theta)
     axes = np.array([[cos, sin], [-sin, cos]])  # along and across, x and y, turns
     # The outermost of thousands of noisy points lie outside: the sides are taken a little way in, and moved out again
     # by what an evenly covered rectangle has beyond.
-    along = (axes.transpose(0, 2, 1).reshape(-1, 2).astype(np.float32) @ points.astype(np.float32)).reshape(
-        2, -1, count
-    )
+    turned = axes.transpose(0, 2, 1).reshape(-1, 2).astype(np.float32)
     trimmed = int(_TRIM * (count - 1))
+    # Only where some are trimmed off do the points within the hull bear on the sides.
+    along = (turned @ (points if trimmed else hull[:, 0].T)).reshape(2, len(theta), -1)
     if trimmed:
         ranked = np.sort(along, axis=2)  # quicker than to partition twice
         low, high = ranked[:, :, trimmed], ranked[:, :, count - 1 - trimmed]
@@ -109,7 +111,7 @@ def _rectangle(points: Array) -> Footprint:
     small = np.flatnonzero(area <= _AS_SMALL * area.min())
     best = int(small[0])
     if len(small) > 1:
-        tried = along[:, small]
+        tried = (turned.reshape(2, -1, 2)[:, small].reshape(-1, 2) @ points).reshape(2, len(small), -1)
         off = np.minimum(np.abs(tried - low[:, small, None]), np.abs(high[:, small, None] - tried))
         best = int(small[np.argmax((1.0 / np.maximum(off.min(axis=0), _ON_SIDE)).sum(axis=1))])
     axis, across = axes[0][:, best], axes[1][:, best]

@@ -83,7 +83,8 @@ def find_clusters(
         return Clusters(nothing, nothing.astype(bool), np.zeros((1, 5), dtype=np.int32))
     step = edge_step(noise, config)
     solid = foreground & ~_edges(foreground, z, step)
-    some = depth[_SPARSE][_foreground(depth, planes, sigma_z, config, _SPARSE)]
+    sparse = foreground[_SPARSE] if window == WHOLE else _foreground(depth, planes, sigma_z, config, _SPARSE)
+    some = depth[_SPARSE][sparse]
     span = int(np.clip(round(config.crease_span * camera.fx / median(some) / 2.0), 2, 8)) if len(some) else 2
     _cut_creases(solid, z, span, noise, config)
     reach = 2 * span
