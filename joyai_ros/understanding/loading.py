@@ -19,6 +19,7 @@ def load_model(folder: Path, how: Loading) -> Any:
         ModelError: the folder is not one of such a model, or the settings do not go together.
     """
     from transformers import Qwen3VLForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
 
     if how.compile and not how.static_cache:
         raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
@@ -26,8 +27,10 @@ def load_model(folder: Path, how: Loading) -> Any:
         raise ModelError("int8 and int4 weights are not spread over devices; name one device")
     device = device_of(how.device)
     is_whole = how.weights is Weights.FULL
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # its bars would stand in the logs of nodes
+    kind: Any = Qwen3VLForConditionalGeneration
     try:
-        model: Any = Qwen3VLForConditionalGeneration.from_pretrained(
+        model, info = kind.from_pretrained(
             folder,
             dtype=dtype_of(how.precision, device),
             attn_implementation=how.attention.value,
@@ -36,10 +39,14 @@ def load_model(folder: Path, how: Loading) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"the model in {folder} cannot be loaded: {reason}; check the folder") from error
+    if info["missing_keys"]:  # the library would fill them with random numbers
+        missing = sorted(info["missing_keys"])[0]
+        raise ModelError(f"the model in {folder} lacks the tensor {missing}, among others; pull it again")
     if not is_whole:
         quantize_layers(model.model.language_model.layers, 8 if how.weights is Weights.INT8 else 4)
         model.to(device)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.models.folder import check_folder
 from joyai_ros.understanding.backend import (
     Finish,
     IsCanceled,
@@ -38,17 +39,19 @@ class LocalBackend:
 
     Args:
         name: of the model's card.
-        folder: the model's; nothing is downloaded.
+        folder: the model's, or one with the authors' layout; nothing is downloaded.
         settings: how it is loaded and run.
 
     Raises:
-        ModelError: the folder cannot be loaded.
+        ModelFolderError: the folder is not one of a whole Qwen3-VL model in safetensors.
+        ModelError: it cannot be loaded in this way, or here.
         ModelMemoryError: it does not fit.
     """
 
     def __init__(self, name: str, folder: Path, settings: LocalSettings = LocalSettings()) -> None:
         self._name = name
         self._settings = settings
+        folder = check_folder(folder, hashes=False).folder
         with named_memory_errors(_TOO_LARGE):
             model = load_model(folder, settings.loading)
         self._processor = load_processor(folder)
@@ -97,7 +100,8 @@ class LocalBackend:
     def close(self) -> None:
         """Give back the memory; afterwards it answers no more."""
         self._decoder = None
-        del self._network, self._processor, self._chat
+        for name in ("_network", "_processor", "_chat"):
+            self.__dict__.pop(name, None)
         self.forget()
 
     def _answer(

@@ -82,23 +82,23 @@ class Network:
         """Run the vision tower over one image (see ``processor.patches_of``)."""
         visual = self.model.model.visual
         out = visual(patches.to(self.device, visual.dtype), grid_thw=grid.to(self.device))
-        return Features(grid, out.pooler_output, tuple(out.deepstack_features))
+        return Features(grid.cpu(), out.pooler_output, tuple(out.deepstack_features))
 
     def prefix(self, tokens: Sequence[int], images: Sequence[Features]) -> Prefix:
         """Run the language model over the tokens before the question."""
-        ids = torch.tensor([tokens], device=self.device)
-        is_image = ids == self._image_token
-        embedded = self.model.get_input_embeddings()(ids)
+        ids = torch.tensor([tokens])
+        positions = self._positions(ids, images)
+        is_image = (ids == self._image_token).to(self.device)
+        embedded = self.model.get_input_embeddings()(ids.to(self.device))
         deep = None
         if images:
             merged = torch.cat([image.merged for image in images]).to(embedded)
             embedded = embedded.masked_scatter(is_image[..., None].expand_as(embedded), merged)
             deep = [torch.cat(layer).to(embedded) for layer in zip(*(image.deep for image in images), strict=True)]
-        positions = self._positions(ids, is_image, images)
         cache: Any = DynamicCache(config=self.model.config.text_config)
         self._language(
             inputs_embeds=embedded,
-            position_ids=positions,
+            position_ids=positions.to(self.device),
             past_key_values=cache,
             use_cache=True,
             visual_pos_masks=is_image if images else None,
@@ -146,10 +146,11 @@ class Network:
         logits: Tensor = self.model.lm_head(out.last_hidden_state[:, -1])
         return logits.float()
 
-    def _positions(self, ids: Tensor, is_image: Tensor, images: Sequence[Features]) -> Tensor:
-        """Return the (3, 1, tokens) positions of a prefix."""
+    def _positions(self, ids: Tensor, images: Sequence[Features]) -> Tensor:
+        """Return the (3, 1, tokens) positions of a prefix, on the CPU: they are counted one by one."""
         if not images:
-            return torch.arange(ids.shape[1], device=self.device)[None, None].expand(3, 1, -1)
-        grids = torch.cat([image.grid for image in images]).to(self.device)
-        positions, _ = self.model.model.get_rope_index(ids, mm_token_type_ids=is_image.int(), image_grid_thw=grids)
+            return torch.arange(ids.shape[1])[None, None].expand(3, 1, -1)
+        kinds = (ids == self._image_token).int()
+        grids = torch.cat([image.grid for image in images])
+        positions, _ = self.model.model.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grids)
         return torch.as_tensor(positions)
