@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ _AGREED = 0.7  # share of what colour finds that depth has found as well, from w
 _NEEDED = 0.06  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
 _SMOOTHING = 3
-_SPARSE = 2  # pixels between those from which the colours around are learnt
+_SPARSE, _LEARNT = 2, 6000  # pixels, at least, between those from which the colours around are learnt; about so many
 _SAMPLE = 300  # pixels through which the plane is laid
 _DEPTH_PLAY = 0.05  # metres off the plane through them, beyond which pixels of a patch show something behind it
 
@@ -92,8 +94,9 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
     x0, y0, x1, y1 = box
     reach = _AROUND * max(x1 - x0, y1 - y0)
     window, top, left = _part(depth.shape, box, reach)
-    others = ~_rectangle(depth[window].shape, box, _CLEAR, top, left)[::_SPARSE, ::_SPARSE]
-    outside = color_shares(color_bins(color[window], _SPARSE), others)
+    stride = max(int(math.sqrt(depth[window].size / _LEARNT)), _SPARSE)
+    others = ~_rectangle(depth[window].shape, box, _CLEAR, top, left)[::stride, ::stride]
+    outside = color_shares(color_bins(color[window], stride), others)
     window, top, left = _part(depth.shape, box, float(_SMOOTHING))
     bins = color_bins(color[window])
     inside = _rectangle(bins.shape, box, 0.0, top, left)

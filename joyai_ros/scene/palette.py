@@ -56,7 +56,8 @@ def color_bins(color: ColorImage, stride: int = 1) -> NDArray[np.int16]:
 
 def color_shares(bins: NDArray[np.int16], seed: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the share of each bin among the pixels of a seed (h, w), smoothed over neighbouring bins."""
-    counts = np.bincount(bins[seed], minlength=_CHROMA_BINS**2 * _BRIGHTNESS_BINS)
+    number = _CHROMA_BINS**2 * _BRIGHTNESS_BINS
+    counts = cv2.calcHist([bins.view(np.uint16)], [0], seed.astype(np.uint8), [number], [0, number]).reshape(-1)
     by_red = (_LEND_CHROMA @ counts.reshape(_CHROMA_BINS, -1)).reshape(_CHROMA_BINS, _CHROMA_BINS, _BRIGHTNESS_BINS)
     shares = np.matmul(_LEND_CHROMA, by_red) @ _LEND_BRIGHT.T
     return np.asarray(shares.reshape(-1) / max(int(counts.sum()), 1))
