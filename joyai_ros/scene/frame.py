@@ -11,7 +11,7 @@ from joyai_ros.geometry.arrays import DepthImage, Points, Vec3
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.depth_noise import DepthNoise
-from joyai_ros.geometry.order import median, quantile
+from joyai_ros.geometry.order import at_least, median, quantile
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
@@ -152,13 +152,15 @@ def _around(boxes: list[Box2D], shape: tuple[int, ...]) -> Window:
 def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, noise: DepthNoise) -> float:
     """Return how much noisier this sensor is than its model: the spread about a large plane over the expected one."""
     some = np.s_[::4, ::3]
-    z = depth[some]
+    z = np.ascontiguousarray(depth[some])
     sigma = noise.sigma(z, camera.fx)
-    off = np.abs(view.height[some])
-    on_plane = (off < np.maximum(np.float32(0.01), np.float32(5.0) * sigma)) & (z > 0) & view.outline[some]
-    if np.count_nonzero(on_plane) < 300:
+    height = np.ascontiguousarray(view.height[some])
+    near = np.abs(height) < at_least(0.01, np.float32(5.0) * sigma)
+    on_plane = np.flatnonzero(near & (z > 0) & view.outline[some])
+    if len(on_plane) < 300:
         return 1.0
-    incidence = camera.rays()[some][on_plane] @ view.plane.normal.astype(np.float32)
-    expected = median(sigma[on_plane] * np.abs(incidence))
-    measured = 1.4826 * median(off[on_plane])
+    height, z, sigma = (values.reshape(-1)[on_plane] for values in (height, z, sigma))
+    incidence = (height - np.float32(view.plane.offset)) / z  # of the ray on the plane's normal
+    expected = median(sigma * np.abs(incidence))
+    measured = 1.4826 * median(np.abs(height))
     return float(np.clip(measured / expected, _NOISE_RANGE[0], _NOISE_RANGE[1]))
