@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -46,9 +47,9 @@ def oriented_cloud(depth: DepthImage, camera: Camera, stride: int = STRIDE) -> O
         return OrientedCloud(nothing, nothing, np.zeros((rows, columns), dtype=bool), stride, nothing[..., 0])
     cells = depth[: rows * stride, : columns * stride]
     weight = np.uint8(min(stride**2, 255))  # so that the mean over a cell is a whole number
-    there = cv2.resize((cells > 0).view(np.uint8) * weight, (columns, rows), interpolation=cv2.INTER_AREA)
+    there = _cell_means((cells > 0).view(np.uint8) * weight, columns, rows)
     count = there.astype(np.float32) / np.float32(weight)
-    mean = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_AREA) / np.maximum(count, 1e-6)
+    mean = _cell_means(cells, columns, rows) / np.maximum(count, np.float32(1e-6))
     centre = cells[stride // 2 :: stride, stride // 2 :: stride]
     solid = (count > 0.7) & (np.abs(mean - centre) < 0.02 * mean)
     z = np.where(solid, mean, 0).astype(np.float32)
@@ -79,3 +80,10 @@ def oriented_cloud(depth: DepthImage, camera: Camera, stride: int = STRIDE) -> O
     facing = np.abs(outwards * scale) / np.maximum(near, 1e-6)
     area[inside] = np.where(inner, near**2 / (coarse.fx * coarse.fy) / np.maximum(facing, 0.1), 0)
     return OrientedCloud(points, normals, valid, stride, area)
+
+
+def _cell_means(image: NDArray[Any], columns: int, rows: int) -> NDArray[Any]:
+    """Return (rows, columns) the means over the cells of an image; OpenCV halves twice much faster than it quarters."""
+    if image.shape == (4 * rows, 4 * columns):
+        image = np.asarray(cv2.resize(image, (2 * columns, 2 * rows), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA))
