@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import xgrammar
 from torch import Tensor
 
 from joyai_ros.understanding.backend import Finish, IsCanceled, ModelReply, OnText, Sampling
-from joyai_ros.understanding.formats import AnswerFormat, schema_of
+from joyai_ros.understanding.constraint import Constraint, Constraints
+from joyai_ros.understanding.formats import AnswerFormat
 from joyai_ros.understanding.network import Network, Prefix
-
-# No answer needs control characters; in a terminal or a log they do harm. Nor does it need the tokens of the chat
-# template, which a grammar takes for the text that stands for them.
-_CONTROL = frozenset((*range(0x20), 0x7F))
 
 
 @dataclass
@@ -26,26 +21,51 @@ class Row:
 
     Attributes:
         index: of its request, for ``on_text``.
-        suffix: the tokens of the question.
-        matcher: what its format allows next.
+        constraint: what its format allows next.
         limit: the most tokens.
         sampling: None for greedy.
+        pending: tokens that the network has not been given yet.
     """
 
     index: int
-    suffix: tuple[int, ...]
-    matcher: Any
+    constraint: Constraint
     limit: int
     sampling: Sampling | None
+    pending: list[int]
     generator: torch.Generator = field(default_factory=torch.Generator)
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    content: bytes = b""
     finish: Finish | None = None
 
     def __post_init__(self) -> None:
         if self.sampling is not None:
             self.generator.manual_seed(self.sampling.seed)
+        self._take_forced()
+
+    @property
+    def text(self) -> str:
+        """The answer so far; a letter of which bytes are still to come is not part of it."""
+        return self.constraint.content.decode("utf-8", errors="ignore")
+
+    def choose(self, logits: Tensor) -> None:
+        """Take the next token from (vocabulary,) logits, and all that have to follow it."""
+        self.constraint.restrict(logits)
+        token = int(logits.argmax()) if self.sampling is None else draw(logits, self.sampling, self.generator)
+        self.constraint.accept(token)
+        self.logprobs.append(float(logits.log_softmax(-1)[token]))
+        self.tokens.append(token)
+        self.pending.append(token)
+        self._take_forced()
+
+    def _take_forced(self) -> None:
+        forced = self.constraint.take_forced(self.limit - len(self.tokens))
+        self.tokens += forced
+        self.pending += forced
+        self.logprobs += [0.0] * len(forced)  # certain
+        if self.constraint.is_complete:
+            self.finish = Finish.STOP
+        elif len(self.tokens) >= self.limit:
+            self.finish = Finish.LENGTH
 
 
 class Decoder:
@@ -59,47 +79,32 @@ class Decoder:
 
     def __init__(self, network: Network, tokenizer: Any, stop_tokens: Sequence[int]) -> None:
         self._network = network
-        info = xgrammar.TokenizerInfo.from_huggingface(
-            tokenizer, vocab_size=network.vocabulary, stop_token_ids=list(stop_tokens)
-        )
-        self._bytes: list[bytes] = info.decoded_vocab
-        self._compiler = xgrammar.GrammarCompiler(info, max_threads=1)
+        self._constraints = Constraints(tokenizer, network.vocabulary, stop_tokens)
         self._padding = int(stop_tokens[0])
-        added = set(tokenizer.added_tokens_decoder)
-        self._plain = _mask_of(
-            [
-                bool(content) and not _CONTROL & set(content) and token not in added
-                for token, content in enumerate(self._bytes)
-            ]
-        )
 
-    def row(self, index: int, suffix: tuple[int, ...], wanted: AnswerFormat, limit: int, how: Sampling | None) -> Row:
-        """Return an answer that has not begun; its format is compiled at its first use."""
-        grammar = self._compiler.compile_json_schema(json.dumps(schema_of(wanted)), any_whitespace=False)
-        # The closing brace ends the answer; no pass of the network is spent on a token that says so again.
-        matcher = xgrammar.GrammarMatcher(grammar, terminate_without_stop_token=True)
-        return Row(index, suffix, matcher, limit, how)
+    def row(self, index: int, suffix: Sequence[int], wanted: AnswerFormat, limit: int, how: Sampling | None) -> Row:
+        """Return an answer to a question, of which as much is written as its format leaves no choice about."""
+        return Row(index, self._constraints.start(wanted), limit, how, list(suffix))
 
     def run(self, prefix: Prefix, rows: Sequence[Row], on_text: OnText | None, is_canceled: IsCanceled | None) -> None:
         """Decode some questions about one prefix together, until each has its ``finish``."""
-        longest = max(len(row.suffix) for row in rows)
-        cache = self._network.branch(prefix, len(rows), longest + max(row.limit for row in rows))
-        ids, mask, positions = self._question(prefix, rows, longest)
-        masks = xgrammar.allocate_token_bitmask(1, self._network.vocabulary)
-        running = list(rows)
-        while running:
+        _tell(rows, on_text)
+        running = [row for row in rows if row.finish is None]
+        if not running:
+            return
+        longest = max(len(row.pending) for row in running)
+        cache = self._network.branch(prefix, len(running), longest + max(row.limit for row in running))
+        ids, mask, positions = self._first(prefix, running, longest)
+        while True:
             if is_canceled is not None and is_canceled():
                 for row in running:
-                    row.finish = Finish.CANCELED
+                    row.finish = row.finish or Finish.CANCELED
                 return
             logits = self._network.extend(cache, ids, positions, mask).cpu()
-            # With memory of fixed size a finished row keeps its place; it repeats a token that nobody reads.
-            chosen = [
-                self._next(row, logits[place], masks) if row.finish is None else self._padding
-                for place, row in enumerate(running)
-            ]
-            for row in running:
-                self._tell(row, on_text)
+            asked = [place for place, row in enumerate(running) if row.finish is None and not row.pending]
+            for place in asked:
+                running[place].choose(logits[place])
+            _tell([running[place] for place in asked], on_text)
             kept = [place for place, row in enumerate(running) if row.finish is None]
             if not kept:
                 return
@@ -107,65 +112,50 @@ class Decoder:
                 select = torch.tensor(kept, device=self._network.device)
                 cache.batch_select_indices(select)
                 running = [running[place] for place in kept]
-                chosen = [chosen[place] for place in kept]
                 positions = positions[select]
                 mask = None if mask is None else mask[select]
-            ids = torch.tensor(chosen, device=self._network.device)[:, None]
-            positions = positions[:, -1:] + 1
-            mask = None if mask is None else torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+            ids = self._further(running)
+            steps = torch.arange(1, ids.shape[1] + 1, device=self._network.device)
+            positions = positions[:, -1:] + steps
+            if mask is not None:
+                mask = torch.cat([mask, mask.new_ones(ids.shape)], dim=1)
 
     def reply(self, row: Row) -> ModelReply:
         """Return a finished answer."""
+        content = [self._constraints.bytes[token] for token in row.tokens]
         return ModelReply(
-            text=row.content.decode("utf-8", errors="ignore"),
+            text=row.text,
             finish=row.finish or Finish.CANCELED,
             tokens=len(row.tokens),
             token_logprobs=tuple(row.logprobs),
-            token_texts=tuple(self._bytes[token].decode("utf-8", errors="replace") for token in row.tokens),
+            token_texts=tuple(piece.decode("utf-8", errors="replace") for piece in content),
         )
 
-    def _question(self, prefix: Prefix, rows: Sequence[Row], longest: int) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return the tokens, the mask and the positions of questions of different length, padded on the left."""
+    def _first(self, prefix: Prefix, rows: Sequence[Row], longest: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Return tokens, mask and positions of questions of different length, padded on the left."""
         device = self._network.device
         ids = torch.full((len(rows), longest), self._padding)
         mask = torch.ones((len(rows), prefix.length + longest), dtype=torch.long)
         positions = torch.full((len(rows), longest), prefix.position)
         for place, row in enumerate(rows):
-            start = longest - len(row.suffix)
-            ids[place, start:] = torch.tensor(row.suffix)
+            start = longest - len(row.pending)
+            ids[place, start:] = torch.tensor(row.pending)
             mask[place, prefix.length : prefix.length + start] = 0
-            positions[place, start:] += torch.arange(len(row.suffix))
+            positions[place, start:] += torch.arange(len(row.pending))
+            row.pending.clear()
         padded = bool((mask == 0).any())
         return ids.to(device), mask.to(device) if padded else None, positions.to(device)
 
-    def _next(self, row: Row, logits: Tensor, masks: Tensor) -> int:
-        """Choose a row's next token from its (vocabulary,) logits and note what it does to the answer."""
-        row.matcher.fill_next_token_bitmask(masks)
-        masks &= self._plain
-        xgrammar.apply_token_bitmask_inplace(logits, masks[0])
-        logprobs = logits.log_softmax(-1)
-        token = int(logits.argmax()) if row.sampling is None else draw(logits, row.sampling, row.generator)
-        row.matcher.accept_token(token)
-        row.tokens.append(token)
-        row.logprobs.append(float(logprobs[token]))
-        row.content += self._bytes[token]
-        if row.matcher.is_terminated():
-            row.finish = Finish.STOP
-        elif len(row.tokens) >= row.limit:
-            row.finish = Finish.LENGTH
-        return token
+    def _further(self, rows: Sequence[Row]) -> Tensor:
+        """Return the next tokens of each row: as many as all of them have, so that none has to be padded.
 
-    def _tell(self, row: Row, on_text: OnText | None) -> None:
-        if on_text is not None and row.tokens:
-            on_text(row.index, row.content.decode("utf-8", errors="ignore"))
-
-
-def _mask_of(allowed: Sequence[bool]) -> Tensor:
-    """Return one row of xgrammar's bit mask: (1, tokens / 32) int32, the first token in the lowest bit."""
-    bits = torch.tensor(allowed, dtype=torch.int64)
-    words = torch.nn.functional.pad(bits, (0, -len(allowed) % 32)).view(1, -1, 32)
-    # Shifted into 32 bits and read as signed.
-    return (words << torch.arange(32)).sum(-1).to(torch.int32)
+        With memory of fixed size a finished row keeps its place; it repeats a token that nobody reads.
+        """
+        count = min(len(row.pending) for row in rows if row.finish is None)
+        ids = [row.pending[:count] if row.finish is None else [self._padding] * count for row in rows]
+        for row in rows:
+            del row.pending[:count]
+        return torch.tensor(ids, device=self._network.device)
 
 
 def draw(logits: Tensor, how: Sampling, generator: torch.Generator) -> int:
@@ -178,3 +168,9 @@ def draw(logits: Tensor, how: Sampling, generator: torch.Generator) -> int:
     kept = shares.cumsum(-1) - shares < how.top_p
     place = torch.multinomial(shares * kept, 1, generator=generator)
     return int(tokens[place])
+
+
+def _tell(rows: Sequence[Row], on_text: OnText | None) -> None:
+    for row in rows:
+        if on_text is not None and row.tokens:
+            on_text(row.index, row.text)

@@ -109,7 +109,8 @@ def test_text_streams_token_by_token(backend):
     said = {0: [], 1: []}
     replies = backend.answer([ask("a"), ask("b", format=Count())], on_text=lambda index, text: said[index].append(text))
     for index, reply in enumerate(replies):
-        assert len(said[index]) == reply.tokens and said[index][-1] == reply.text
+        chosen = [value for value in reply.token_logprobs if value != 0.0]
+        assert len(chosen) <= len(said[index]) <= reply.tokens and said[index][-1] == reply.text
         for before, after in zip(said[index], said[index][1:], strict=False):
             assert after.startswith(before)
 
@@ -117,8 +118,8 @@ def test_text_streams_token_by_token(backend):
 def test_cancel_within_one_token(backend):
     seen = []
     reply = backend.answer([ask(format=Text(200))], lambda _, text: seen.append(text), lambda: len(seen) >= 5)[0]
-    assert (reply.finish, reply.tokens, len(seen)) == (Finish.CANCELED, 5, 5)
-    assert reply.text == seen[-1]
+    assert (reply.finish, len(seen)) == (Finish.CANCELED, 5)
+    assert reply.text == seen[-1] and reply.tokens <= 5 + len('{"text": "')
 
 
 def test_cancel_from_another_thread(backend):
