@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from joyai_ros.bags.config import DepthConfig
 from joyai_ros.perception.config import OutputConfig, ViewConfig
+from joyai_ros.reasoning.config import AskConfig
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.settings import setting
+from joyai_ros.understanding.config import ModelConfig
 
 
 class ColorTransport(str, enum.Enum):
@@ -137,6 +139,19 @@ class ViewNodeConfig(StreamConfig):
     rank: RankConfig = field(default_factory=RankConfig)
     view_frame_rate: float = setting(4.0, "most frames per second that are looked at, for views and memory", 0.1, 100.0)
     max_views: int = setting(32, "most views of one imagine goal", 1, 1000)
+    result_timeout: float = setting(30.0, "how long the result of a goal is kept for its client, s", 1.0, 3600.0)
+
+
+@dataclass(frozen=True)
+class QaNodeConfig(StreamConfig):
+    """Settings of the question node."""
+
+    scene: SceneConfig = field(default_factory=SceneConfig)
+    ask: AskConfig = field(default_factory=AskConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    frames: int = setting(30, "newest frames that are kept until their scene comes", 1, 300)
+    scene_age: float = setting(1.0, "a scene of the scene node that is older is not asked about, s", 0.0, 60.0)
+    waiting: int = setting(8, "questions of the topic that may wait; more are refused", 1, 1000)
     result_timeout: float = setting(30.0, "how long the result of a goal is kept for its client, s", 1.0, 3600.0)
 
 

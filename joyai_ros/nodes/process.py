@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from joyai_ros.errors import ConfigError, InputError, JoyaiError
-from joyai_ros.nodes.config import NodeConfig, SceneNodeConfig, SimNodeConfig, ViewNodeConfig
+from joyai_ros.nodes.config import NodeConfig, QaNodeConfig, SceneNodeConfig, SimNodeConfig, ViewNodeConfig
 from joyai_ros.nodes.managed import ManagedNode
 from joyai_ros.nodes.parameters import names
 from joyai_ros.nodes.spinning import Spinner
@@ -25,6 +25,7 @@ from joyai_ros.nodes.spinning import Spinner
 KINDS: dict[str, tuple[str, str, type[NodeConfig]]] = {
     "scene": ("joyai_ros.nodes.scene_node", "SceneNode", SceneNodeConfig),
     "view": ("joyai_ros.nodes.view_node", "ViewNode", ViewNodeConfig),
+    "qa": ("joyai_ros.nodes.qa_node", "QaNode", QaNodeConfig),
     "sim": ("joyai_ros.nodes.sim_node", "SimNode", SimNodeConfig),
 }
 PERCEPTION = ("scene", "view")
