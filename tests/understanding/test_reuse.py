@@ -7,6 +7,7 @@ pytest.importorskip("torch", reason="the model runs on torch")
 
 import torch
 
+from benchmarks.ask_reuse import give_vision_positions
 from benchmarks.small_model import full_config
 from joyai_ros.models.shapes import meta_model
 from joyai_ros.understanding.backend import ModelRequest
@@ -126,17 +127,7 @@ def test_shapes_of_all_passes(backend):
 def test_shapes_of_all_passes_at_full_size():
     """Qwen3-VL-8B without its weights: 17.5 GB that are not there, through the same passes."""
     network = Network(meta_model(full_config()))
-    # The vision tower counts positions from the grid's values, which the meta device does not keep: they are given.
-    hollow = {"interp_indices": torch.zeros((784, 4), dtype=torch.long), "interp_weights": torch.zeros((784, 4))}
-    hollow |= {"position_ids": torch.zeros((784, 2), dtype=torch.long)}
-    given = {name: tensor.to("meta") for name, tensor in hollow.items()} | {"cu_seqlens": torch.tensor([0, 784])}
-    network.model.model.visual.register_forward_pre_hook(lambda _, args, named: (args, named | given), with_kwargs=True)
-
-    def add(hidden, places, deep):  # it gathers the places of image tokens, which the meta device cannot count
-        assert places.shape == hidden.shape[:2] and deep.shape == (196, hidden.shape[2])
-        return hidden
-
-    network.model.model.language_model._deepstack_process = add
+    give_vision_positions(network.model.model)
     check_passes(network)
 
 
