@@ -49,7 +49,9 @@ def test_a_signal_in_the_middle_of_a_goal(ros, robot, number):
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [("scene", signal.SIGINT), ("view", signal.SIGTERM)], ids=["scene-SIGINT", "view-SIGTERM"]
+    ("name", "number"),
+    [("scene", signal.SIGINT), ("view", signal.SIGTERM), ("qa", signal.SIGINT)],
+    ids=["scene-SIGINT", "view-SIGTERM", "qa-SIGINT"],
 )
 def test_a_node_runs_alone_and_a_signal_ends_it_with_zero(ros, name, number):
     beats = alive(ros, f"joyai_{name}")

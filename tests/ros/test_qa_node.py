@@ -1,6 +1,7 @@
 """The question node: goals, the topic, who answers, and what happens when the model, its server or the camera fails."""
 
 import json
+import signal
 import time
 
 import pytest
@@ -23,7 +24,7 @@ from joyai_ros.nodes.scene_node import SceneNode
 from joyai_ros.scene.types import Status
 from joyai_ros.understanding.backend import Finish, ModelError, ModelMemoryError, ModelReply
 from joyai_ros.understanding.opening import OpenModel
-from tests.ros.harness import status_of, wait_for
+from tests.ros.harness import Process, status_of, wait_for
 from tests.understanding.scripted_server import fails, says, serving
 
 FACTORY = RosFactory()
@@ -400,6 +401,21 @@ def test_an_error_in_the_model_goes_to_error_processing_and_back(ros, robot, ask
     assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, CODES.UNKNOWN)
     wait_for(lambda: model.loads == 2 and node.is_active, "the node to be back")
     assert model.closed
+
+
+def test_scene_and_questions_in_one_process(ros, robot, answers):
+    scenes = ros.listen(Scene, "joyai/scene")
+    publisher = ros.node.create_publisher(String, "joyai/question", 10)
+    with Process(ros.domain, "perception", "-p", "nodes:=[scene, qa]", "-p", "scene_age:=60.0") as process:
+        robot.show_until(lambda: scenes and publisher.get_subscription_count() == 1, "both nodes to work")
+        publisher.publish(String(data="count: How many objects are there?"))
+        answer = robot.show_until(lambda: answers, "an answer")[0]
+        scene = next(scene_from_message(m) for m in scenes if stamp_ns(m) == stamp_ns(answer))
+        assert answer.value == sum(item.visible and item.box is not None for item in scene.objects)
+        process.signal(signal.SIGINT)
+        code, output = process.end()
+    assert code == 0, output
+    assert "Traceback" not in output
 
 
 def _level(diagnostics):

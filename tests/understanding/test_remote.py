@@ -78,6 +78,17 @@ def test_large_images_are_scaled_down_and_travel_as_jpeg_if_wished(connect):
     assert cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR).shape == (48, 64, 3)
 
 
+def test_the_smallest_and_a_very_large_image(connect):
+    with serving(says(LEFT)) as server:
+        images = (np.zeros((1, 1, 3), np.uint8), np.zeros((6000, 8000, 3), np.uint8))
+        assert connect(server).answer([ModelRequest(images, "?", SIDE)])[0].text == LEFT
+    shapes = []
+    for part in server.bodies[0]["messages"][0]["content"][:2]:
+        data = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+        shapes.append(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape)
+    assert shapes == [(1, 1, 3), (1536, 2048, 3)]
+
+
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
 def test_what_is_no_image_is_refused(connect, image):
     with serving(says(LEFT)) as server, pytest.raises(ImageError, match="shape"):
