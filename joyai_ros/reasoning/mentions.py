@@ -29,19 +29,14 @@ class Mention:
 def mentions(text: str, things: Iterable[Thing]) -> list[Mention]:
     """Return where a text names things, in its order; longer names win over shorter ones within them.
 
-    A plural names all things of a label: *mugs*.
+    A thing is named by its id, its label, the last word of its label (*box* for *green box*), or its id without its number;
+    a plural names all things of a label: *mugs*.
     """
     things = tuple(things)
-    names: dict[str, tuple[Thing, ...]] = {}
-    for thing in things:
-        names[_plain(thing.id)] = (thing,)
-    for label in {thing.label for thing in things if thing.label}:
-        alike = tuple(thing for thing in things if thing.label == label)
-        names.setdefault(_plain(label), alike)
-        names.setdefault(_plural(_plain(label)), alike)
+    names = _names(things)
     lowered = _plain(text)
     found = _marked(text, things)
-    for name in sorted(filter(None, names), key=len, reverse=True):
+    for name in sorted(names, key=len, reverse=True):
         for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", lowered):
             if all(match.end() <= other.start or match.start() >= other.end for other in found):
                 found.append(Mention(match.start(), match.end(), names[name]))
@@ -58,6 +53,33 @@ def only(mention: Mention, text: str) -> Thing:
         return mention.things[0]
     ids = ", ".join(thing.id for thing in mention.things)
     raise QuestionError(f"{text[mention.start : mention.end]!r} may be any of {ids}; name one of these ids")
+
+
+def _names(things: tuple[Thing, ...]) -> dict[str, tuple[Thing, ...]]:
+    """Return what each name may mean, in plain words: exact ids and labels before shorter forms."""
+    names: dict[str, tuple[Thing, ...]] = {_plain(thing.id): (thing,) for thing in things}
+    for form in (_label, _last_word, _kind):
+        alike: dict[str, list[Thing]] = {}
+        for thing in things:
+            alike.setdefault(form(thing), []).append(thing)
+        for name, group in alike.items():
+            names.setdefault(name, tuple(group))
+            names.setdefault(_plural(name), tuple(group))
+    names.pop("", None)
+    names.pop("s", None)
+    return names
+
+
+def _label(thing: Thing) -> str:
+    return _plain(thing.label)
+
+
+def _last_word(thing: Thing) -> str:
+    return _label(thing).rpartition(" ")[2]
+
+
+def _kind(thing: Thing) -> str:
+    return re.sub(r" \d+$", "", _plain(thing.id))
 
 
 def _marked(text: str, things: tuple[Thing, ...]) -> list[Mention]:

@@ -32,8 +32,6 @@ def resolve(question: Question, looks: Sequence[Look], by_words: bool, config: R
         raise QuestionError(f"task {task.name} is about {least} images and {len(looks)} came; give all of them")
     looks = tuple(looks[:most])
     things, views = _things(question, task, looks)
-    if not question.task and len(things) < task.objects[0]:  # the words sounded like it, but name too few things
-        task, things, views = task_named("choice" if question.choices else "free"), (), ()
     least, most = task.objects
     if not least <= len(things) <= most:
         known = ", ".join(thing.id for look in looks for thing in look.things) or "none"

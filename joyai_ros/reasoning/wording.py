@@ -10,13 +10,23 @@ from joyai_ros.reasoning.question import Asked, Thing
 from joyai_ros.scene.types import Status
 
 _NOTHING = "Geometry cannot tell: nothing was measured there, or it is too close to call."
+_NO_CHECK = "Geometry alone cannot answer this: it measures, compares and counts. Ask a model, or name a task."
 _ADVERB = {"left": "to the left of", "right": "to the right of", "near": "near", "far": "far from"}
+# What the chosen object is, among the task's others.
 _CHOOSES = {
-    "relative_distance": "is closer to",
-    "relative_size": "is bigger than the other",
-    "relative_height": "is taller than the other",
-    "depth_order": "is closest to the camera",
-}  # fmt: skip
+    "relative_distance": "is closer to {first} than {others} is",
+    "relative_size": "is bigger than {others}",
+    "relative_height": "is taller than {others}",
+    "depth_order": "is closer to the camera than {others}",
+}
+_MEASURED = {
+    "object_distance": "{a} is {value} from {b}",
+    "camera_distance": "{a} is {value} from the camera",
+    "object_size": "the longest side of {a} is {value}",
+    "height": "{a} is {value} tall",
+    "clearance": "between {a} and {b} there are {value}",
+    "count": "{value} found",
+}
 
 
 def name_of(thing: Thing) -> str:
@@ -31,9 +41,10 @@ def choice_in_words(asked: Asked, choice: str) -> str:
     if check in ("left_right", "front_behind", "above_below", "near_far"):
         return _sentence(f"{names[0]} is {_ADVERB.get(choice, choice)} {names[1]}")
     if check in _CHOOSES:
-        chosen = next((name_of(thing) for thing in asked.things if thing.id == choice), choice)
-        reference = f" {names[0]}" if check == "relative_distance" else ""
-        return _sentence(f"{chosen} {_CHOOSES[check]}{reference}")
+        compared = asked.things[1:] if check == "relative_distance" else asked.things
+        chosen = next((name_of(thing) for thing in compared if thing.id == choice), choice)
+        others = " and ".join(name_of(thing) for thing in compared if thing.id != choice)
+        return _sentence(f"{chosen} {_CHOOSES[check].format(first=names[0], others=others)}")
     if check == "object_camera":
         return _sentence(f"{names[0]} is at {choice}")
     return _sentence(choice)
@@ -49,10 +60,16 @@ def number_in_words(value: float, unit: str, sigma: float | None = None) -> str:
     return f"{scale * value:.{decimals}f}{spread} {shown}"
 
 
+def value_in_words(asked: Asked, value: str) -> str:
+    """Return a value that is written out already as a sentence about what it is of."""
+    names = dict(zip("ab", (name_of(thing) for thing in asked.things), strict=False))
+    return _sentence(_MEASURED.get(asked.task.check, "{value}").format(value=value, **names))
+
+
 def measured_in_words(asked: Asked, measured: Measured | None) -> str:
     """Return what geometry says."""
     if measured is None:
-        return _NOTHING
+        return _NOTHING if asked.task.check else _NO_CHECK
     if measured.choice:
         return choice_in_words(asked, measured.choice)
     if measured.boxes or measured.points:
@@ -61,7 +78,7 @@ def measured_in_words(asked: Asked, measured: Measured | None) -> str:
     if measured.pose is not None:
         return f"The camera moved {number_in_words(math.dist(measured.pose[:3, 3], (0, 0, 0)), 'm')}."
     assert measured.value is not None
-    return f"{number_in_words(measured.value, measured.unit, measured.sigma)}."
+    return value_in_words(asked, number_in_words(measured.value, measured.unit, measured.sigma))
 
 
 def said_in_words(asked: Asked, said: Said, unit: str, status: Status) -> str:
@@ -69,7 +86,7 @@ def said_in_words(asked: Asked, said: Said, unit: str, status: Status) -> str:
     if said.choice:
         text = choice_in_words(asked, said.choice)
     elif said.value is not None:
-        text = f"{number_in_words(said.value, unit)}."
+        text = value_in_words(asked, number_in_words(said.value, unit))
     elif said.pose is not None:
         text = f"The camera moved {number_in_words(math.dist(said.pose[:3, 3], (0, 0, 0)), 'm')}."
     else:

@@ -272,3 +272,28 @@ def test_every_task_can_be_asked(name):
     with pytest.raises(ModelError):
         Asker(model).ask(question, looks)
     assert len(model.asked[0].images) == len(looks)
+
+
+def renamed(**labels):
+    look = table()
+    objects = tuple(replace(item, label=labels.get(item.id, item.label)) for item in look.scene.objects)
+    return replace(look, scene=replace(look.scene, objects=objects))
+
+
+def test_the_last_word_of_a_label_will_do_where_it_means_one_thing():
+    look = renamed(mug="red mug", box="blue box", can="tin can")
+    assert ask("How tall is the can?", looks=[look]).evidence_objects == ("can",)
+    assert ask("Is the red mug left or right of the box?", looks=[look]).choice == "left"
+    two = renamed(mug="red box", box="blue box")
+    with pytest.raises(QuestionError, match="may be any of mug, box"):
+        ask("How far are the boxes from the can?", looks=[two])
+    assert ask("How many boxes are there?", looks=[two]).value == 2.0
+
+
+def test_unknown_names_are_told_with_those_that_are_known():
+    with pytest.raises(QuestionError, match="names 0; give their ids, known are: mug, box, can"):
+        ask("How tall is the spoon?")
+
+
+def test_free_questions_are_not_for_geometry():
+    assert "cannot answer this" in ask("Is this a nice table?").text
