@@ -17,6 +17,8 @@ LOCK = "joyai.lock.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+_TOKENIZER = (("tokenizer.json",), "tokenizer")
+_IMAGE_PROCESSOR = (("preprocessor_config.json", "processor_config.json"), "image processor")  # the latter is newer
 _CHUNK = 1 << 22
 _HEADER_MOST = 100_000_000  # bytes; safetensors' own limit
 
@@ -72,9 +74,9 @@ def check_folder(path: Path, hashes: bool = True, on_file: Callable[[str], None]
     folder = model_folder(path)
     architecture = _architecture(folder)
     _refuse_pickles(folder)
-    for name, what in (("tokenizer.json", "tokenizer"), ("preprocessor_config.json", "image processor")):
-        if not (folder / name).is_file():
-            raise ModelFolderError(f"{folder} lacks {name}, its {what}; pull the model again")
+    for names, what in (_TOKENIZER, _IMAGE_PROCESSOR):
+        if not any((folder / name).is_file() for name in names):
+            raise ModelFolderError(f"{folder} lacks {names[0]}, its {what}; pull the model again")
     if not _has_chat_template(folder):
         raise ModelFolderError(f"{folder} has no chat template (chat_template.jinja); pull the model again")
     shards, promised = _shards(folder)

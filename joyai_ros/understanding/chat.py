@@ -70,5 +70,6 @@ class ChatEncoder:
         return list(self._tokenizer.encode(text, add_special_tokens=False)) if text else []
 
     def _text(self, text: str) -> list[int]:
-        """Encode somebody's text; no special token can come out of it."""
+        """Encode somebody's text; no special token can come out of it, and half a surrogate pair becomes a "?"."""
+        text = text.encode("utf-8", errors="replace").decode("utf-8")
         return list(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))

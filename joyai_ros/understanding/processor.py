@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,13 @@ def chat_template(folder: Path, tokenizer: Any) -> str:
     Raises:
         ModelError: it has none.
     """
-    file = folder / "chat_template.jinja"
-    template = file.read_text(encoding="utf-8") if file.is_file() else tokenizer.chat_template
+    file, older = folder / "chat_template.jinja", folder / "chat_template.json"
+    if file.is_file():
+        template = file.read_text(encoding="utf-8")
+    elif older.is_file():
+        template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
+    else:
+        template = tokenizer.chat_template
     if not template:
         raise ModelError(f"{folder} has no chat template (chat_template.jinja); pull the model again")
     return str(template)
@@ -74,6 +80,7 @@ def _without_video(images: Any, tokenizer: Any, template: str) -> Any:
                 argument_name, argument
             )
 
+    ImageProcessorOnly.__name__ = Qwen3VLProcessor.__name__  # what it saves is for the stock class to load
     return ImageProcessorOnly(images, tokenizer, template)
 
 

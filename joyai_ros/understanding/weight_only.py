@@ -22,9 +22,11 @@ class Int8Linear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         values = linear.weight.detach().float()
-        scale = values.abs().amax(1).clamp_min(1e-12) / 127.0
-        self.register_buffer("weight", (values / scale[:, None]).round().to(torch.int8))
-        self.register_buffer("scale", scale.to(linear.weight.dtype))
+        # Steps are counted with the scale as it is kept, in whatever type that is.
+        scale = (values.abs().amax(1).clamp_min(1e-12) / 127.0).to(linear.weight.dtype)
+        steps = (values / scale.float()[:, None]).round().clamp(-127, 127)
+        self.register_buffer("weight", steps.to(torch.int8))
+        self.register_buffer("scale", scale)
         self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,10 +46,11 @@ class Int4Linear(nn.Module):
         values = linear.weight.detach().float()
         self.inputs = values.shape[1]
         grouped = functional.pad(values, (0, -self.inputs % GROUP)).view(len(values), -1, GROUP)
-        scale = grouped.abs().amax(2).clamp_min(1e-12) / 7.0
-        steps = ((grouped / scale[..., None]).round().to(torch.int8) + 8).to(torch.uint8).flatten(1)
+        scale = (grouped.abs().amax(2).clamp_min(1e-12) / 7.0).to(linear.weight.dtype)
+        steps = (grouped / scale.float()[..., None]).round().clamp(-8, 7)
+        steps = (steps + 8).to(torch.uint8).flatten(1)
         self.register_buffer("packed", steps[:, ::2] | (steps[:, 1::2] << 4))
-        self.register_buffer("scale", scale.to(linear.weight.dtype))
+        self.register_buffer("scale", scale)
         self.bias = linear.bias
 
     def forward(self, x: Tensor) -> Tensor:
