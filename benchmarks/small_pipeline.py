@@ -1,0 +1,103 @@
+"""A small random JoyImageEdit pipeline folder, saved by diffusers itself, for tests and benchmarks of the loading code.
+
+About 6 million parameters. Its pictures mean nothing; that they have the right size, follow the seed and depend on
+prompt and reference as the real model's do, does. Its tokenizer splits the system text of the pipeline's template into
+the same 33 tokens as Qwen's own, and the start of the user's turn is the 34th.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.small_model import CHAT_TEMPLATE, SPECIAL_TOKENS, small_config, write_small_model
+from joyai_ros.imagination.mmdit.conditioning import DROPPED_TOKENS, SYSTEM
+from joyai_ros.models.qwen_processor import processor_without_video
+
+# Words of the template, and pairs of them that Qwen's tokenizer keeps apart.
+_WORDS = (
+    SYSTEM.replace("<|im_start|>", "").replace("<|im_end|>", "").replace("\\nDescribe", "\\ \nDescribe")
+    + "user\nassistant\n"
+)
+_TEXTS = [
+    "Move the camera.\n- Camera rotation: Yaw 30°, Pitch -15°.\n- Camera zoom: in/out/unchanged.",
+    "- Keep the 3D scene static; only change the viewpoint.",
+    "Move the red box into the other one, left and right",
+]
+
+
+def write_small_pipeline(folder: Path, seed: int = 0, plus: bool = False) -> Path:
+    """Write the folder and return it.
+
+    Args:
+        folder: is made.
+        seed: of the weights.
+        plus: whether it is the pipeline for several references of any size.
+    """
+    from diffusers import JoyImageEditPipeline, JoyImageEditPlusPipeline
+
+    kind: Any = JoyImageEditPlusPipeline if plus else JoyImageEditPipeline
+    with TemporaryDirectory() as scratch:
+        parts = _parts(write_small_model(Path(scratch) / "qwen", seed), seed, plus)
+    kind(**parts).save_pretrained(folder, safe_serialization=True)
+    # The processor's class without a video processor is ours; where there is torchvision it is the stock one.
+    index = folder / "model_index.json"
+    content = json.loads(index.read_text())
+    content["processor"] = ["transformers", "Qwen3VLProcessor"]
+    index.write_text(json.dumps(content, indent=2) + "\n")
+    return folder
+
+
+def small_transformer(plus: bool = False, **config: Any) -> Any:
+    """Return a small random MMDiT; ``config`` replaces values of its configuration."""
+    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
+    from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
+
+    kind: Any = JoyImageEditPlusTransformer3DModel if plus else JoyImageEditTransformer3DModel
+    values = {
+        "patch_size": [1, 2, 2],
+        "in_channels": 16,
+        "hidden_size": 96,
+        "num_attention_heads": 4,
+        "text_dim": 192,
+        "num_layers": 4,
+        "rope_dim_list": [8, 8, 8],
+        "theta": 10000,
+    }
+    model = kind(**(values | config)).eval()
+    # As they come, the modulation tables are zero, and the blocks would add next to nothing to their input.
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("modulate_table"):
+                weight.normal_(std=0.5)
+    return model
+
+
+def _parts(qwen: Path, seed: int, plus: bool) -> dict[str, Any]:
+    """Return the pipeline's parts; ``qwen`` is a folder of the small MLLM."""
+    from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
+    from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    old: Any = AutoTokenizer.from_pretrained(qwen)
+    tokenizer = old.train_new_from_iterator([_WORDS] * 500 + _TEXTS * 50, vocab_size=900, show_progress=False)
+    tokens = len(tokenizer(SYSTEM + "<|im_start|>").input_ids)
+    if tokens != DROPPED_TOKENS:
+        raise ValueError(f"the template's prefix has {tokens} tokens where {DROPPED_TOKENS} are dropped")
+    torch.manual_seed(seed)
+    config = small_config({token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS})
+    images = Qwen2VLImageProcessorPil.from_pretrained(qwen)
+    vae: Any = AutoencoderKLWan
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    return {
+        "scheduler": scheduler(shift=1.5),
+        "vae": vae(base_dim=16, num_res_blocks=1).eval(),
+        "text_encoder": Qwen3VLForConditionalGeneration(config).eval(),  # type: ignore[no-untyped-call]
+        "tokenizer": tokenizer,
+        "transformer": small_transformer(plus),
+        "processor": processor_without_video(images, tokenizer, CHAT_TEMPLATE),
+    }

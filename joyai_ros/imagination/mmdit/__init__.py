@@ -1,0 +1,1 @@
+"""The MMDiT's denoising loop over diffusers' modules: prompts and references in, images out."""

@@ -1,0 +1,123 @@
+"""Whether a folder holds a whole JoyImage pipeline that is safe to load; nothing is loaded to find out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joyai_ros.imagination.mmdit.errors import PipelineFolderError
+from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.folder import PICKLES, read_tensors
+
+INDEX = "model_index.json"
+EDIT = "JoyImageEditPipeline"  # none or one reference, of the size of the image
+PLUS = "JoyImageEditPlusPipeline"  # up to five references of any size
+_TRANSFORMERS = {EDIT: "JoyImageEditTransformer3DModel", PLUS: "JoyImageEditPlusTransformer3DModel"}
+_PARTS = {
+    "scheduler": "FlowMatchEulerDiscreteScheduler",
+    "vae": "AutoencoderKLWan",
+    "text_encoder": "Qwen3VLForConditionalGeneration",
+    "processor": "Qwen3VLProcessor",
+}
+_CONFIGS = {"scheduler": "scheduler_config.json", "processor": "tokenizer.json"}
+_WEIGHTS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+
+
+@dataclass(frozen=True)
+class PipelineFolder:
+    """A folder that can be loaded.
+
+    Attributes:
+        folder: where it is.
+        kind: :data:`EDIT` or :data:`PLUS`.
+        size: bytes of weights of each part that has any.
+    """
+
+    folder: Path
+    kind: str
+    size: Mapping[str, int]
+
+
+def check_pipeline(folder: Path, text_encoder: bool = True) -> PipelineFolder:
+    """Check a pipeline's folder without loading it.
+
+    Args:
+        folder: as ``save_pretrained`` writes it.
+        text_encoder: whether the MLLM must be in it; not where another one gives the states.
+
+    Raises:
+        PipelineFolderError: the first thing that is wrong, where, and what to do.
+    """
+    kind, index = _read_index(folder)
+    expected = {"transformer": _TRANSFORMERS[kind], **_PARTS}
+    if not text_encoder:
+        del expected["text_encoder"]
+    sizes: dict[str, int] = {}
+    for part, wanted in expected.items():
+        named = index.get(part)
+        if not isinstance(named, list) or len(named) != 2 or named[1] != wanted:
+            raise PipelineFolderError(f"{folder / INDEX} names {named} as its {part}; only {wanted} can be loaded")
+        sizes |= _check_part(folder / part, part)
+    return PipelineFolder(folder, kind, sizes)
+
+
+def _read_index(folder: Path) -> tuple[str, Mapping[str, Any]]:
+    path = folder / INDEX
+    if not folder.is_dir():
+        raise PipelineFolderError(f"there is no folder {folder}; pull the model, or give the folder that holds it")
+    if not path.is_file():
+        raise PipelineFolderError(f"{folder} lacks {INDEX}, so it holds no pipeline; give the folder that does")
+    try:
+        index = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise PipelineFolderError(f"{path} is no JSON mapping ({error}); pull the model again") from error
+    kind = index.get("_class_name")
+    if kind not in _TRANSFORMERS:
+        raise PipelineFolderError(f"{path} names the pipeline {kind}; only {' and '.join(_TRANSFORMERS)} can be loaded")
+    return str(kind), index
+
+
+def _check_part(folder: Path, part: str) -> dict[str, int]:
+    """Check one part of a pipeline and return the bytes of its weights under its name, where it has any."""
+    config = folder / _CONFIGS.get(part, "config.json")
+    if not config.is_file():
+        raise PipelineFolderError(f"{folder} lacks {config.name}, so the pipeline has no {part}; pull the model again")
+    for path in sorted(folder.iterdir()):
+        if path.suffix in PICKLES:
+            raise PipelineFolderError(
+                f"{path} is a pickle, which can run code when it is loaded; only safetensors are used: convert or delete it"
+            )
+    if part not in _WEIGHTS:
+        return {}
+    shards, promised = _shards(folder, _WEIGHTS[part])
+    try:
+        held = read_tensors(folder, shards)
+    except ModelFolderError as error:
+        raise PipelineFolderError(str(error)) from error
+    absent = sorted(promised - set(held))
+    if absent:
+        raise PipelineFolderError(f"{folder}: no file holds the tensor {absent[0]} of its index; pull the model again")
+    return {part: sum((folder / name).stat().st_size for name in shards)}
+
+
+def _shards(folder: Path, stem: str) -> tuple[list[str], set[str]]:
+    """Return the files of weights of a part, and the tensors that its index promises."""
+    index, single = folder / f"{stem}.safetensors.index.json", f"{stem}.safetensors"
+    if not index.is_file():
+        if not (folder / single).is_file():
+            raise PipelineFolderError(f"{folder} has no weights ({single} or {index.name}); pull the model again")
+        return [single], set()
+    try:
+        weights = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = sorted({str(name) for name in weights.values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PipelineFolderError(f"{index} is no index of weights ({error}); pull the model again") from error
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise PipelineFolderError(f"{index} lists {name!r}, which is no safetensors file of this folder")
+        if not (folder / name).is_file():
+            raise PipelineFolderError(f"{folder} lacks the shard {name}, one of {len(names)}; pull the model again")
+    return names, set(weights)

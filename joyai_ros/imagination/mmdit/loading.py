@@ -1,0 +1,165 @@
+"""A JoyImage pipeline's folder into memory: safetensors alone, no remote code, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from joyai_ros.errors import ConfigError
+from joyai_ros.imagination.mmdit.errors import PipelineFolderError
+from joyai_ros.imagination.mmdit.folder import PLUS, check_pipeline
+from joyai_ros.models.qwen_processor import read_processor
+from joyai_ros.settings import setting
+
+_LOCAL: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class PipelineLoading:
+    """How a pipeline is loaded."""
+
+    precision: str = setting("auto", "float32, bfloat16, float16, or auto: bfloat16 on an accelerator, else float32")
+    device: str = setting("auto", "auto, cpu, cuda, cuda:1 ...")
+    text_encoder: bool = setting(True, "load the pipeline's own MLLM; not where another one conditions the MMDiT")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The loaded parts.
+
+    Attributes:
+        kind: ``folder.EDIT`` or ``folder.PLUS``.
+        transformer: the MMDiT.
+        vae: between images and latents.
+        scheduler: gives the noise levels.
+        processor: of the MLLM.
+        text_encoder: the MLLM; None where it was not to be loaded.
+    """
+
+    kind: str
+    transformer: Any
+    vae: Any
+    scheduler: Any
+    processor: Any
+    text_encoder: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the MMDiT is."""
+        return torch.device(self.transformer.device)
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether it takes several references, of any size; else at most one, of the size of the image."""
+        return self.kind == PLUS
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths are multiples of this many pixels: a patch of the MMDiT."""
+        return int(self.vae.config.scale_factor_spatial) * int(self.transformer.config.patch_size[1])
+
+
+def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading()) -> Pipeline:
+    """Return a pipeline's parts from its folder, ready to run.
+
+    Raises:
+        PipelineFolderError: the folder is not one of such a pipeline.
+        ConfigError: there is no such precision or device.
+    """
+    import diffusers
+    from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
+    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
+    from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
+
+    found = check_pipeline(folder, how.text_encoder)
+    device = _device(how.device)
+    dtype = _dtype(how.precision, device)
+    diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes
+    mmdit: Any = JoyImageEditPlusTransformer3DModel if found.kind == PLUS else JoyImageEditTransformer3DModel
+    scheduler: Any = FlowMatchEulerDiscreteScheduler
+    transformer = _load(folder / "transformer", mmdit.from_pretrained, torch_dtype=dtype)
+    vae: Any = AutoencoderKLWan
+    pipeline = Pipeline(
+        kind=found.kind,
+        transformer=transformer.to(device).eval(),
+        vae=_load(folder / "vae", vae.from_pretrained, torch_dtype=dtype).to(device).eval(),
+        scheduler=scheduler.from_pretrained(folder / "scheduler", local_files_only=True),
+        processor=_named(folder / "processor", lambda: read_processor(folder / "processor")),
+        text_encoder=_load_encoder(folder / "text_encoder", dtype, device) if how.text_encoder else None,
+    )
+    _check_configs(folder, pipeline)
+    return pipeline
+
+
+def without_encoder(pipeline: Pipeline) -> Pipeline:
+    """Return a pipeline whose MLLM can be freed."""
+    return replace(pipeline, text_encoder=None)
+
+
+def _load_encoder(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    from transformers import Qwen3VLForConditionalGeneration
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    kind: Any = Qwen3VLForConditionalGeneration
+    return _load(folder, kind.from_pretrained, dtype=dtype, trust_remote_code=False).to(device).eval()
+
+
+def _load(folder: Path, from_pretrained: Callable[..., Any], **how: Any) -> Any:
+    """Return a network of which no weight is missing."""
+    network, info = _named(folder, lambda: from_pretrained(folder, output_loading_info=True, **_LOCAL, **how))
+    if info["missing_keys"]:  # the libraries would fill them with random numbers
+        missing = sorted(info["missing_keys"])[0]
+        raise PipelineFolderError(f"{folder} lacks the tensor {missing}, among others; pull the model again")
+    return network
+
+
+def _named(folder: Path, load: Callable[[], Any]) -> Any:
+    """Return what is loaded; the libraries' errors become one that names the folder."""
+    try:
+        return load()
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise PipelineFolderError(f"{folder} cannot be loaded: {reason}; pull the model again") from error
+
+
+def _check_configs(folder: Path, pipeline: Pipeline) -> None:
+    """Refuse what the loop would silently do wrong."""
+    scheduler, mmdit = pipeline.scheduler.config, pipeline.transformer.config
+    if scheduler.use_dynamic_shifting or scheduler.stochastic_sampling or scheduler.invert_sigmas:
+        raise PipelineFolderError(f"{folder / 'scheduler'} asks for dynamic, random or inverted steps; use fixed ones")
+    if mmdit.rope_type != "rope" or mmdit.patch_size[0] != 1:
+        raise PipelineFolderError(
+            f"{folder / 'transformer'} has rope_type {mmdit.rope_type} and patches of {mmdit.patch_size}; "
+            "only rope and patches of one frame can be run"
+        )
+    encoder = pipeline.text_encoder
+    if encoder is not None and encoder.config.text_config.hidden_size != mmdit.text_dim:
+        raise PipelineFolderError(
+            f"the MMDiT in {folder} takes states of width {mmdit.text_dim}, but its MLLM gives "
+            f"{encoder.config.text_config.hidden_size}; they do not belong together"
+        )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"there is no device {name!r} here; use auto, cpu, or cuda with a GPU") from error
+    return device
+
+
+def _dtype(precision: str, device: torch.device) -> torch.dtype:
+    if precision == "auto":
+        return torch.float32 if device.type == "cpu" else torch.bfloat16
+    if precision not in _PRECISIONS:
+        raise ConfigError(f"there is no precision {precision!r}; use auto, {', '.join(_PRECISIONS)}")
+    return _PRECISIONS[precision]
