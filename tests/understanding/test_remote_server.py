@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from joyai_ros.settings import build
-from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
+from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest, Sampling
 from joyai_ros.understanding.config import RemoteConfig
 from joyai_ros.understanding.formats import Choice, Text
 from joyai_ros.understanding.remote import RemoteBackend
@@ -77,6 +77,12 @@ def test_several_images_of_several_sizes_and_several_questions(connect):
     replies = connect("parrot").answer(requests)
     assert [reply.finish for reply in replies] == [Finish.STOP] * 3
     assert replies[0].text == replies[1].text == LEFT
+
+
+def test_sampling_works_though_this_server_refuses_top_k(connect):
+    """It answers 422 to fields that it does not know; those are left out."""
+    [reply] = connect("parrot").answer([question(sampling=Sampling(temperature=0.1, seed=3))])
+    assert reply.text == LEFT
 
 
 def test_free_text_is_streamed(connect):
