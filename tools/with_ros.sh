@@ -33,6 +33,10 @@ fi
 
 echo "ROS 2: building for ${ROS_DISTRO:-an unnamed distribution}"
 mkdir -p build/ros
+if command -v flock >/dev/null; then  # two builds at once would remove each other's files
+    exec 9> build/ros/.lock
+    flock 9
+fi
 # The generators need ROS's own Python packages, which an active virtual environment would hide.
 if ! env -u VIRTUAL_ENV PATH="${PATH//$PWD\/.venv\/bin:/}" \
     colcon --log-base build/ros/log build --base-paths . --build-base build/ros/build --install-base build/ros/install \
@@ -41,6 +45,7 @@ if ! env -u VIRTUAL_ENV PATH="${PATH//$PWD\/.venv\/bin:/}" \
     echo "ROS 2: the package does not build" >&2
     exit 1
 fi
+exec 9>&-
 set +u
 # shellcheck disable=SC1091
 source build/ros/install/local_setup.bash
