@@ -44,7 +44,7 @@ def write_small_pipeline(folder: Path, seed: int = 0, plus: bool = False) -> Pat
     with TemporaryDirectory() as scratch:
         parts = _parts(write_small_model(Path(scratch) / "qwen", seed), seed, plus)
     kind(**parts).save_pretrained(folder, safe_serialization=True)
-    # The processor's class without a video processor is ours; where there is torchvision it is the stock one.
+    # It is a subclass of ours, without a video processor, which any installation loads as the stock one.
     index = folder / "model_index.json"
     content = json.loads(index.read_text())
     content["processor"] = ["transformers", "Qwen3VLProcessor"]

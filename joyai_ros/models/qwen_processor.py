@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,15 @@ def chat_template(folder: Path, tokenizer: Any) -> str:
     Raises:
         ValueError: it has none.
     """
-    file = folder / "chat_template.jinja"
-    template = file.read_text(encoding="utf-8") if file.is_file() else tokenizer.chat_template
+    file, older = folder / "chat_template.jinja", folder / "chat_template.json"
+    if file.is_file():
+        template = file.read_text(encoding="utf-8")
+    elif older.is_file():
+        template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
+    else:
+        template = tokenizer.chat_template
     if not template:
-        raise ValueError("there is no chat template (chat_template.jinja)")
+        raise ValueError(f"{folder} has no chat template (chat_template.jinja)")
     return str(template)
 
 
@@ -62,4 +68,5 @@ def processor_without_video(images: Any, tokenizer: Any, template: str) -> Any:
                 argument_name, argument
             )
 
+    ImageProcessorOnly.__name__ = Qwen3VLProcessor.__name__  # what it saves is for the stock class to load
     return ImageProcessorOnly(images, tokenizer, template)
