@@ -16,7 +16,7 @@ from torch import Tensor
 from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.imagination.mmdit.errors import PipelineFolderError
-from joyai_ros.imagination.mmdit.memory import Recent, image_key
+from joyai_ros.imagination.mmdit.recent import Recent, image_key
 
 # The backslash and the n are two characters: so the authors trained it.
 SYSTEM = (

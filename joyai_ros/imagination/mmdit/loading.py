@@ -116,7 +116,7 @@ def _load(folder: Path, from_pretrained: Callable[..., Any], **how: Any) -> Any:
     if info["missing_keys"]:  # the libraries would fill them with random numbers
         missing = sorted(info["missing_keys"])[0]
         raise PipelineFolderError(f"{folder} lacks the tensor {missing}, among others; pull the model again")
-    return network
+    return network.requires_grad_(False)
 
 
 def _named(folder: Path, load: Callable[[], Any]) -> Any:

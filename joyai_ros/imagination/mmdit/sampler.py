@@ -19,15 +19,16 @@ from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.imagination.mmdit.batches import Batches, Conditions
 from joyai_ros.imagination.mmdit.conditioning import Conditioner, QwenConditioner
 from joyai_ros.imagination.mmdit.denoiser import Denoiser, TorchDenoiser
-from joyai_ros.imagination.mmdit.errors import DrawCanceledError, DrawError
+from joyai_ros.imagination.mmdit.errors import DrawCanceledError, DrawError, DrawMemoryError
 from joyai_ros.imagination.mmdit.latents import Latents
 from joyai_ros.imagination.mmdit.loading import Pipeline
-from joyai_ros.imagination.mmdit.memory import Recent, image_key, named_memory_errors
 from joyai_ros.imagination.mmdit.presets import Preset
+from joyai_ros.imagination.mmdit.recent import Recent, image_key
 from joyai_ros.imagination.mmdit.request import Drawn, DrawRequest, IsCanceled, OnStep, Step, check_requests
 from joyai_ros.imagination.mmdit.schedule import Schedule, final_guess, guided, make_schedule, mixed, noise_of
 from joyai_ros.imagination.mmdit.step_cache import FirstBlockCache, with_step_cache
 from joyai_ros.imagination.mmdit.tokens import Rotary, rotary, to_latent, to_tokens
+from joyai_ros.models.memory import memory_errors_as
 
 
 class Sampler:
@@ -109,7 +110,7 @@ class Sampler:
             f"out of memory while drawing {len(requests)} images of {size[1]}x{size[0]}; "
             "draw fewer at a time (rows_at_once), at a smaller size, or with smaller weights"
         )
-        with named_memory_errors(advice):
+        with memory_errors_as(DrawMemoryError(advice)):
             return self._draw(requests, size, preset, on_step, is_canceled or (lambda: False), noise)
 
     def _draw(

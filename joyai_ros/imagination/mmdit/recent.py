@@ -1,21 +1,15 @@
-"""What is remembered of frames and prompts, and running out of memory as one error."""
+"""What is remembered of frames and prompts."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-import torch
-
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.imagination.mmdit.errors import DrawMemoryError
 
 V = TypeVar("V")
-# torch's CPU allocator and accelerators' libraries raise plain RuntimeErrors.
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def image_key(image: ColorImage) -> str:
@@ -44,16 +38,3 @@ class Recent(Generic[V]):
     def clear(self) -> None:
         """Forget everything."""
         self._values.clear()
-
-
-@contextmanager
-def named_memory_errors(advice: str) -> Iterator[None]:
-    """Raise :class:`DrawMemoryError` with this advice where the memory ran out; pass every other error on."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise DrawMemoryError(advice) from error
-    except RuntimeError as error:
-        if not any(sign in str(error) for sign in _SIGNS):
-            raise
-        raise DrawMemoryError(advice) from error
