@@ -298,6 +298,17 @@ def test_out_of_memory_is_said_and_survived(small_folder, place):
     assert backend.answer([ask()]) == before
 
 
+def test_a_model_that_does_not_fit_says_so(small_folder, monkeypatch):
+    import transformers
+
+    def allocate(*_, **__):
+        torch.empty(1 << 55, dtype=torch.uint8)
+
+    monkeypatch.setattr(transformers.Qwen3VLForConditionalGeneration, "from_pretrained", allocate)
+    with pytest.raises(ModelMemoryError, match="does not fit into the memory; load it with int8 or int4"):
+        load(small_folder)
+
+
 @pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
 def test_every_name_of_out_of_memory(small_folder, error):
     backend = load(small_folder)
