@@ -108,8 +108,12 @@ def _levels(views: list[KeyView]) -> tuple[float, float]:
 
 
 def _weighted_median(values: list[float], sigmas: list[float]) -> float:
+    """Return the median that is likeliest for errors with heavy tails (Laplace): each weighs as its sigma's inverse.
+
+    One view that is wrong and sure of itself is outvoted by a few that are less sure.
+    """
     order = np.argsort(values)
-    weight = np.cumsum((1.0 / np.square(np.maximum(sigmas, _FINEST)))[order])
+    weight = np.cumsum((1.0 / np.maximum(sigmas, _FINEST))[order])
     return float(values[order[int(np.searchsorted(weight, 0.5 * weight[-1]))]])
 
 

@@ -17,6 +17,7 @@ MAX_VIEWS = 8
 _SAME_COSINE = math.cos(math.radians(3.0))  # views from directions closer than that show the same
 _PER_SIDE = 2  # of which so many are kept, to average their noise
 _BETTER = 1.2  # times as many points: a view that replaces one from the same side
+_LASTING = 12  # views offered later, after which any other from the same side replaces it: a bad one must not stay for good
 
 Array = NDArray[np.float64]
 
@@ -42,6 +43,7 @@ class KeyView:
         whole: it was neither cut by the image border nor much hidden.
         completed: its own box in the world, where that holds more than was seen (a circle, a stick); else None.
         votes: (N,) for each point: views that saw this object there, less those that saw through it or saw another.
+        taken: how many views of the object had been offered before it.
     """
 
     points: Points
@@ -63,6 +65,7 @@ class KeyView:
     whole: bool
     completed: OrientedBox | None = None
     votes: NDArray[np.int32] = field(init=False)
+    taken: int = 0
 
     def __post_init__(self) -> None:
         self.votes = np.ones(len(self.points), dtype=np.int32)
@@ -88,12 +91,15 @@ class KeyViews:
 
     def __init__(self) -> None:
         self.views: list[KeyView] = []
+        self._offered = 0
 
     def __len__(self) -> int:
         return len(self.views)
 
     def add(self, view: KeyView) -> bool:
-        """Take a view in where it shows something new or better; return whether it was."""
+        """Take a view in where it shows something new or better, or another has been there for long; return whether it was."""
+        self._offered += 1
+        view.taken = self._offered
         if not self.views:
             self.views.append(view)
             return True
@@ -102,6 +108,9 @@ class KeyViews:
             worst = min(near, key=lambda k: (self.views[k].whole, self.views[k].pixels))
             poorer = self.views[worst]
             better = view.pixels > _BETTER * poorer.pixels if view.whole == poorer.whole else view.whole
+            oldest = min(near, key=lambda k: self.views[k].taken)
+            if not better and view.whole and self._offered - self.views[oldest].taken >= _LASTING:
+                better, worst = True, oldest
             if better:
                 self.views[worst] = view
             return better

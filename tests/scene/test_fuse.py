@@ -188,3 +188,10 @@ def test_a_few_views_that_take_a_block_for_round_do_not_make_it_square():
     assert overlap(fuse(copied(*some), AXES).box, true_box(size, heading)) > 0.9
     most = [replace(view, completed=square if k else None) for k, view in enumerate(views)]
     np.testing.assert_allclose(fuse(copied(*most), AXES).box.size, square.size)
+
+
+def test_one_view_that_is_wrong_and_sure_of_itself_is_outvoted():
+    views = seen("cylinder")
+    wrong = replace(views[2], low=views[2].low + 0.05, low_sigma=views[2].low_sigma / 4.0)
+    found = fuse(copied(*views[:2], wrong, *views[3:]), AXES)
+    assert found.box.size[2] == pytest.approx(0.12, abs=0.006)

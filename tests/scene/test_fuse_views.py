@@ -130,3 +130,10 @@ def test_sigma_turns_with_the_camera(angle):
     along, across, up = sigma.center(np.eye(3))
     np.testing.assert_allclose(turned[0], np.hypot(cosine * along, sine * across), rtol=1e-6)
     assert turned[2] == pytest.approx(up)
+
+
+def test_a_view_that_has_been_there_for_long_makes_room_for_others_of_its_side():
+    kept = KeyViews()
+    for low in (0.05, 0.05, *np.zeros(40)):
+        kept.add(replace(view_from(0.0), low=float(low)))
+    assert [view.low for view in kept.views] == [0.0, 0.0]
