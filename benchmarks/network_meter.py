@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
@@ -62,22 +62,27 @@ class _CopyMeter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
-@contextmanager
-def metered(parts: Pipeline) -> Iterator[Counts]:
+def metered(parts: Pipeline) -> AbstractContextManager[Counts]:
     """Count what is asked of a pipeline's networks while this is entered."""
+    by_rows = [("encoded", parts.vae.encoder), ("decoded", parts.vae.decoder)]
+    once = []
+    if parts.text_encoder is not None:
+        model = parts.text_encoder.model
+        once = [("vision", model.visual), ("language", model.language_model), ("head", parts.text_encoder.lm_head)]
+    return _metered(parts.transformer, by_rows, once)
+
+
+def metered_transformer(transformer: Any) -> AbstractContextManager[Counts]:
+    """Count what is asked of an MMDiT alone while this is entered."""
+    return _metered(transformer, [], [])
+
+
+@contextmanager
+def _metered(transformer: Any, by_rows: list[tuple[str, Any]], once: list[tuple[str, Any]]) -> Iterator[Counts]:
     counts = Counts()
-    transformer, vae, encoder = parts.transformer, parts.vae, parts.text_encoder
     first = transformer.double_blocks[0]
-    by_rows = [("block_rows", block) for block in transformer.double_blocks] + [("rows", first)]
-    once = [("calls", first)]
-    if vae is not None:
-        by_rows += [("encoded", vae.encoder), ("decoded", vae.decoder)]
-    if encoder is not None:
-        once += [
-            ("vision", encoder.model.visual),
-            ("language", encoder.model.language_model),
-            ("head", encoder.lm_head),
-        ]
+    by_rows = [*by_rows, ("rows", first), *(("block_rows", block) for block in transformer.double_blocks)]
+    once = [*once, ("calls", first)]
     handles = [part.register_forward_pre_hook(_adder(counts, name), with_kwargs=True) for name, part in by_rows]
     handles += [part.register_forward_pre_hook(_one(counts, name), with_kwargs=True) for name, part in once]
     try:
