@@ -152,6 +152,9 @@ class QaNodeConfig(StreamConfig):
     frames: int = setting(30, "newest frames that are kept until their scene comes", 1, 300)
     scene_age: float = setting(1.0, "a scene of the scene node that is older is not asked about, s", 0.0, 60.0)
     waiting: int = setting(8, "questions of the topic that may wait; more are refused", 1, 1000)
+    propose_rate: float = setting(
+        0.0, "how often the model adds relations and names to a scene (topic model_scene), Hz; 0: never", 0.0, 30.0
+    )
     result_timeout: float = setting(30.0, "how long the result of a goal is kept for its client, s", 1.0, 3600.0)
 
 

@@ -18,6 +18,7 @@ from joyai_ros.errors import InputError
 from joyai_ros.messages import headers
 from joyai_ros.messages.answer import answer_message
 from joyai_ros.messages.factory import RosFactory
+from joyai_ros.messages.scene import scene_message
 from joyai_ros.msg import Answer as AnswerMessage
 from joyai_ros.msg import Scene as SceneMessage
 from joyai_ros.nodes import qos
@@ -31,6 +32,7 @@ from joyai_ros.nodes.viewpoints import LatestScene
 from joyai_ros.perception.outputs import ANSWER, SCENE
 from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.fallback import Outcome, SteadyAsker
+from joyai_ros.reasoning.proposals import Proposer
 from joyai_ros.reasoning.question import Look, Question
 from joyai_ros.reasoning.stream_questions import question_from_words
 from joyai_ros.scene.answer import Answer
@@ -39,7 +41,7 @@ from joyai_ros.understanding.config import ModelConfig
 from joyai_ros.understanding.opening import OpenModel, open_model
 from joyai_ros.understanding.tasks import TASKS, QuestionError
 
-QUESTION = "question"
+QUESTION, MODEL_SCENE = "question", "model_scene"
 _CLOSING = 10.0  # seconds that a question in work has to notice that it is no longer wanted
 
 
@@ -78,6 +80,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         self.reconfigure()
         self._waiting: queue.Queue[str] = queue.Queue(config.waiting)
         self._answers = self.publisher(AnswerMessage, name(ANSWER), qos.result())
+        self._model_scenes = self.publisher(SceneMessage, name(MODEL_SCENE), qos.result())
         self.listen(SceneMessage, name(SCENE), self._scenes.take, qos.result(), ReentrantCallbackGroup(), raw=True)
         self.listen(String, name(QUESTION), self._heard, qos.result())
         self._goals = OneGoalServer(self, Ask, name("ask"), self._answer_goal, config.result_timeout)
@@ -216,17 +219,36 @@ class QaNode(StreamNode[QaNodeConfig]):
             self.get_logger().warning(f"{self.config.waiting} questions wait already; this one is left out")
 
     def _answer_questions(self) -> None:
+        proposer = Proposer(self._opened.backend, self.config.propose_rate)
         try:
             while not self._stopping.is_set():
                 try:
                     words = self._waiting.get(timeout=0.05)
                 except queue.Empty:
+                    self._propose(proposer)
                     continue
                 answer = self._answer_words(words)
                 if not self._stopping.is_set():
                     self._answers.publish(answer_message(self._factory, answer))
         except Exception as error:  # noqa: BLE001 - the node goes to error processing with it
             self.fail(error)
+
+    def _propose(self, proposer: Proposer) -> None:
+        """Publish the newest scene with what the model adds to it, where it is time for that."""
+        if not proposer.is_due(time.monotonic()):
+            return
+        try:
+            look = self._newest()
+            if look is None:
+                return
+            with self._alone(self._stopping.is_set) as is_mine:
+                scene = proposer.scene(look, self._stopping.is_set) if is_mine else None
+        except (InputError, ModelError) as error:
+            self.tally.add("proposals.failed")
+            self.get_logger().error(f"the model adds nothing to the scene: {error}", throttle_duration_sec=5.0)
+            return
+        if scene is not None and not self._stopping.is_set():
+            self._model_scenes.publish(scene_message(self._factory, scene))
 
     def _answer_words(self, words: str) -> Answer:
         """Return the answer to a question of the topic; where there is none, its text says why."""

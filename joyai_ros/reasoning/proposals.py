@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from joyai_ros.reasoning.question import Look
 from joyai_ros.scene.predicates import CONVERSE, SYMMETRIC, Predicate, frame_of
 from joyai_ros.scene.types import LabelSource, Scene, SceneObject, Source, SpatialRelation, Status
 from joyai_ros.understanding.anchors import draw_marks
-from joyai_ros.understanding.backend import Backend, Finish, ModelReply, ModelRequest
+from joyai_ros.understanding.backend import Backend, Finish, IsCanceled, ModelReply, ModelRequest
 from joyai_ros.understanding.formats import AnswerFormat, AnswerFormatError, Parsed, Text, Triples, parse
 from joyai_ros.understanding.prompts import SYSTEM, plain
 
@@ -43,7 +45,7 @@ _NAME_PROMPT = "What is the object with mark {mark}? Name it in one to three wor
 Statement = tuple[str, Predicate, str]
 
 
-def propose_relations(look: Look, backend: Backend) -> Scene:
+def propose_relations(look: Look, backend: Backend, is_canceled: IsCanceled | None = None) -> Scene:
     """Return a frame's scene with the relations that the model sees merged into it.
 
     A statement that geometry has made too gets the status AGREE. Where geometry states the converse, its own statement stays
@@ -53,6 +55,7 @@ def propose_relations(look: Look, backend: Backend) -> Scene:
     Args:
         look: the frame.
         backend: the model.
+        is_canceled: asked before each token; once true, the scene is returned as it was.
 
     Raises:
         ModelError: the model cannot answer.
@@ -61,7 +64,7 @@ def propose_relations(look: Look, backend: Backend) -> Scene:
     if len(marks) < 2:
         return look.scene
     wanted = Triples(tuple(marks), tuple(STATED))
-    reply = backend.answer([_request(look, _RELATIONS_PROMPT, wanted)])[0]
+    reply = backend.answer([_request(look, _RELATIONS_PROMPT, wanted)], None, is_canceled)[0]
     parsed = _usable(wanted, reply)
     said = [(marks[a], STATED[word], marks[b]) for a, word, b in parsed.triples] if parsed else []
     return merged(look.scene, said)
@@ -98,7 +101,7 @@ def _with_status(item: SpatialRelation, status: Status) -> SpatialRelation:
     return replace(item, status=status) if item.source is Source.GEOMETRY else item
 
 
-def name_clusters(look: Look, backend: Backend, most: int = 4) -> Scene:
+def name_clusters(look: Look, backend: Backend, most: int = 4, is_canceled: IsCanceled | None = None) -> Scene:
     """Return a frame's scene with names for visible objects that nobody named, the largest first.
 
     The object is pointed at by its mark on the image, so that a name cannot end up on another one.
@@ -107,6 +110,7 @@ def name_clusters(look: Look, backend: Backend, most: int = 4) -> Scene:
         look: the frame.
         backend: the model.
         most: names asked for in one go; the rest waits for a later frame.
+        is_canceled: asked before each token; names that are not complete by then are not given.
 
     Raises:
         ModelError: the model cannot answer.
@@ -119,15 +123,20 @@ def name_clusters(look: Look, backend: Backend, most: int = 4) -> Scene:
     wanted = Text(_MOST_NAME)
     requests = [_request(look, _NAME_PROMPT.format(mark=marks[item.id]), wanted) for item in unnamed]
     names: dict[str, str] = {}
-    for item, reply in zip(unnamed, backend.answer(requests), strict=True):
+    for item, reply in zip(unnamed, backend.answer(requests, None, is_canceled), strict=True):
         parsed = _usable(wanted, reply)
         if parsed is not None and (name := plain(parsed.text, _MOST_NAME)):
             names[item.id] = name
-    return replace(look.scene, objects=tuple(_named(item, names) for item in look.scene.objects))
+    return with_names(look.scene, names)
 
 
-def _named(item: SceneObject, names: dict[str, str]) -> SceneObject:
-    if item.id not in names:
+def with_names(scene: Scene, names: Mapping[str, str]) -> Scene:
+    """Return a scene in which objects that nobody named bear the names that a model gave them, by their ids."""
+    return replace(scene, objects=tuple(_named(item, names) for item in scene.objects))
+
+
+def _named(item: SceneObject, names: Mapping[str, str]) -> SceneObject:
+    if item.id not in names or item.label:
         return item
     return replace(item, label=names[item.id], label_source=LabelSource.MODEL)
 
@@ -145,3 +154,39 @@ def _usable(wanted: AnswerFormat, reply: ModelReply) -> Parsed | None:
         return parse(wanted, reply.text)
     except AnswerFormatError:
         return None
+
+
+class Proposer:
+    """Lets a model add to scenes now and then; names that it gave stay with their objects.
+
+    Args:
+        backend: the model; None: it is never due.
+        rate: times a second at most; 0: never.
+    """
+
+    def __init__(self, backend: Backend | None, rate: float) -> None:
+        self._backend = backend
+        self._period = 1.0 / rate if rate > 0 and backend is not None else math.inf
+        self._next = -math.inf
+        self._names: dict[str, str] = {}
+
+    def is_due(self, seconds: float) -> bool:
+        """Whether it is time again, by a clock that only goes forward; if so, the next time is set."""
+        if math.isinf(self._period) or seconds < self._next:
+            return False
+        self._next = seconds + self._period
+        return True
+
+    def scene(self, look: Look, is_canceled: IsCanceled | None = None) -> Scene | None:
+        """Return a frame's scene with the names and relations that the model gives; None once it was cancelled.
+
+        Raises:
+            ModelError: the model cannot answer.
+        """
+        if self._backend is None:
+            return None
+        known = replace(look, scene=with_names(look.scene, self._names))
+        named = name_clusters(known, self._backend, is_canceled=is_canceled)
+        self._names |= {item.id: item.label for item in named.objects if item.label_source is LabelSource.MODEL}
+        scene = propose_relations(replace(look, scene=named), self._backend, is_canceled)
+        return None if is_canceled is not None and is_canceled() else scene

@@ -17,7 +17,7 @@ MAX_VIEWS = 8
 _SAME_COSINE = math.cos(math.radians(3.0))  # views from directions closer than that show the same
 _PER_SIDE = 2  # of which so many are kept, to average their noise
 _BETTER = 1.2  # times as many points: a view that replaces one from the same side
-_LASTING = 12  # views offered later, after which any other from the same side replaces it: a bad one must not stay for good
+_LASTING = 12  # views offered later, after which any other from that side replaces it: a bad one must not stay
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.scene_checks import complaints
-from joyai_ros.reasoning.proposals import STATED, merged, name_clusters, propose_relations
+from joyai_ros.reasoning.proposals import STATED, Proposer, merged, name_clusters, propose_relations
 from joyai_ros.scene.types import LabelSource, Source, Status
-from joyai_ros.understanding.backend import Finish
+from joyai_ros.understanding.backend import Finish, ModelReply
+from joyai_ros.understanding.formats import Triples
 from tests.reasoning.table import Model, table
 
 NAMES = ("mug", "box", "can")
@@ -100,3 +101,39 @@ def test_named_objects_keep_their_names():
     assert model.asked == []
     cut = Model([json.dumps({"text": "x"})], finish=Finish.LENGTH)
     assert name_clusters(table("nothing"), cut).objects == table("nothing").scene.objects
+
+
+class Helpful(Model):
+    """Names every object a tin and sees all of them touch."""
+
+    def answer(self, requests, on_text=None, is_canceled=None):
+        self.asked += requests
+        texts = [
+            {"relations": [{"subject": "1", "relation": "touching", "object": "2"}]}
+            if isinstance(request.format, Triples)
+            else {"text": "tin"}
+            for request in requests
+        ]
+        return [ModelReply(json.dumps(text), self.finish) for text in texts]
+
+
+def test_a_proposer_keeps_its_rate_and_asks_for_each_name_once():
+    model = Helpful([])
+    proposer = Proposer(model, rate=2.0)
+    assert [proposer.is_due(t) for t in (10.0, 10.3, 10.5, 10.6)] == [True, False, True, False]
+    look = table("nothing")
+    for _ in range(2):
+        scene = proposer.scene(look)
+        assert {item.label for item in scene.objects} == {"tin"}
+        assert any(r.source is Source.MODEL for r in scene.relations)
+    assert sum(not isinstance(request.format, Triples) for request in model.asked) == len(look.scene.objects)
+
+
+def test_a_proposer_without_a_model_or_rate_is_never_due():
+    assert not Proposer(None, 5.0).is_due(1.0)
+    assert not Proposer(Helpful([]), 0.0).is_due(1.0)
+    assert Proposer(None, 5.0).scene(table()) is None
+
+
+def test_a_cancelled_proposal_is_none():
+    assert Proposer(Helpful([], finish=Finish.CANCELED), 1.0).scene(table("nothing"), lambda: True) is None

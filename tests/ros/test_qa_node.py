@@ -21,8 +21,9 @@ from joyai_ros.messages.scene import scene_from_message
 from joyai_ros.msg import Answer, Scene
 from joyai_ros.nodes.qa_node import QaNode
 from joyai_ros.nodes.scene_node import SceneNode
-from joyai_ros.scene.types import Status
+from joyai_ros.scene.types import Source, Status
 from joyai_ros.understanding.backend import Finish, ModelError, ModelMemoryError, ModelReply
+from joyai_ros.understanding.formats import Triples
 from joyai_ros.understanding.opening import OpenModel
 from tests.ros.harness import Process, status_of, wait_for
 from tests.understanding.scripted_server import fails, says, serving
@@ -169,8 +170,9 @@ def test_a_model_behind_a_server_is_loaded_once_and_checked(ros, robot, ask):
         answer = answer_from_message(result.answer)
         assert (answer.model, answer.status, answer.model_value) == ("spatial", Status.CONTRADICT, 40.0)
         assert answer.value == answer.geometry_value < 2.0
-        texts = [m.feedback.text for m in heard if m.feedback.stage == "decode"]
-        assert '{"value": 40, "unit": "m"}' in texts
+        said = '{"value": 40, "unit": "m"}'
+        # Feedback may come after the result.
+        wait_for(lambda: any(m.feedback.text == said for m in list(heard)), "the model's text as feedback")
 
 
 def test_the_policy_changes_while_it_runs(ros, robot, ask):
@@ -425,3 +427,33 @@ def _level(diagnostics):
 
 def _small_info() -> CameraInfo:
     return info_message(FACTORY, header(FACTORY, 0, "some_camera"), assumed_camera(8, 6))
+
+
+class Proposing(Slow):
+    """A model that names everything a thing and sees the first two touch."""
+
+    name = "proposing"
+
+    def answer(self, requests, on_text=None, is_canceled=None):
+        self.requests += requests
+        texts = [
+            {"relations": [{"subject": "1", "relation": "touching", "object": "2"}]}
+            if isinstance(request.format, Triples)
+            else {"text": "thing"}
+            for request in requests
+        ]
+        return [ModelReply(json.dumps(text), Finish.STOP) for text in texts]
+
+
+def test_the_model_adds_to_scenes_at_its_rate(ros, robot):
+    scenes = ros.listen(Scene, "joyai/model_scene")
+    model = Proposing()
+    started(ros, robot, model, propose_rate=20.0)
+    robot.show_until(lambda: len(scenes) >= 2, "scenes with what the model adds")
+    scene = scene_from_message(scenes[-1])
+    touching = [r for r in scene.relations if r.predicate == "touching"]
+    assert {(r.source, r.status) for r in touching} & {
+        (Source.MODEL, Status.UNCHECKED),
+        (Source.GEOMETRY, Status.AGREE),
+    }
+    assert [r for r in scene.relations if r.source is Source.GEOMETRY]
