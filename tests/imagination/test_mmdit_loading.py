@@ -20,6 +20,7 @@ from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
+from joyai_ros.models.folder import write_lock
 
 
 @pytest.fixture
@@ -115,6 +116,18 @@ def test_weights_that_are_cut_off_or_missing(folder):
     path.unlink()
     with pytest.raises(PipelineFolderError, match="has no weights"):
         load_pipeline(folder)
+
+
+def test_weights_that_are_not_what_was_downloaded(folder):
+    write_lock(folder, "owner/name", "0" * 40)
+    assert load_pipeline(folder, PipelineLoading(hashes=True)).kind == EDIT
+    path = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert load_pipeline(folder).kind == EDIT  # one bit in a weight, which only the hash shows
+    with pytest.raises(PipelineFolderError, match=r"vae/.*is not what was downloaded \(its SHA-256 differs\)"):
+        load_pipeline(folder, PipelineLoading(hashes=True))
 
 
 def test_shards_are_checked_against_their_index(folder):

@@ -94,7 +94,6 @@ def test_several_references_are_what_diffusers_draws(plus_folder):
         expected = pipeline(
             images=[Image.fromarray(image) for image in images],
             prompt=CAMERA,
-            negative_prompt="",
             height=64,
             width=64,
             num_inference_steps=STEPS,

@@ -10,7 +10,7 @@ from typing import Any
 
 from joyai_ros.imagination.mmdit.errors import PipelineFolderError
 from joyai_ros.models.errors import ModelFolderError
-from joyai_ros.models.folder import PICKLES, read_tensors
+from joyai_ros.models.folder import LOCK, PICKLES, compare_lock, read_tensors
 
 INDEX = "model_index.json"
 EDIT = "JoyImageEditPipeline"  # none or one reference, of the size of the image
@@ -41,12 +41,13 @@ class PipelineFolder:
     size: Mapping[str, int]
 
 
-def check_pipeline(folder: Path, text_encoder: bool = True) -> PipelineFolder:
+def check_pipeline(folder: Path, text_encoder: bool = True, hashes: bool = False) -> PipelineFolder:
     """Check a pipeline's folder without loading it.
 
     Args:
         folder: as ``save_pretrained`` writes it.
         text_encoder: whether the MLLM must be in it; not where another one gives the states.
+        hashes: whether to read all files and compare them with the lock file of the download, where there is one.
 
     Raises:
         PipelineFolderError: the first thing that is wrong, where, and what to do.
@@ -61,6 +62,11 @@ def check_pipeline(folder: Path, text_encoder: bool = True) -> PipelineFolder:
         if not isinstance(named, list) or len(named) != 2 or named[1] != wanted:
             raise PipelineFolderError(f"{folder / INDEX} names {named} as its {part}; only {wanted} can be loaded")
         sizes |= _check_part(folder / part, part)
+    if hashes and (folder / LOCK).is_file():
+        try:
+            compare_lock(folder)
+        except ModelFolderError as error:
+            raise PipelineFolderError(str(error)) from error
     return PipelineFolder(folder, kind, sizes)
 
 

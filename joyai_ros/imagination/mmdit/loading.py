@@ -25,6 +25,7 @@ class PipelineLoading:
 
     precision: str = setting("auto", "float32, bfloat16, float16, or auto: bfloat16 on an accelerator, else float32")
     device: str = setting("auto", "auto, cpu, cuda, cuda:1 ...")
+    hashes: bool = setting(False, "first compare all files with the lock file of their download, where there is one")
     text_encoder: bool = setting(True, "load the pipeline's own MLLM; not where another one conditions the MMDiT")
 
 
@@ -59,6 +60,11 @@ class Pipeline:
         return self.kind == PLUS
 
     @property
+    def empty_prompt(self) -> str:
+        """The prompt that stands for none: a blank where there may be several references, as their authors have it."""
+        return " " if self.takes_several else ""
+
+    @property
     def multiple(self) -> int:
         """Heights and widths are multiples of this many pixels: a patch of the MMDiT."""
         return int(self.vae.config.scale_factor_spatial) * int(self.transformer.config.patch_size[1])
@@ -76,7 +82,7 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading()) -> Pip
     from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
     from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
 
-    found = check_pipeline(folder, how.text_encoder)
+    found = check_pipeline(folder, how.text_encoder, how.hashes)
     device = _device(how.device)
     dtype = _dtype(how.precision, device)
     diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes

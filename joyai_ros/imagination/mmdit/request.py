@@ -20,7 +20,7 @@ class DrawRequest:
         prompt: what it shows, in the model's own words.
         seed: of its noise.
         references: (H, W, 3) uint8 RGB images that the prompt speaks of; none for an image from text alone.
-        negative: what it must not show.
+        negative: what it must not show; None for what the model was trained with.
         start: (H, W, 3) uint8 RGB image to begin from instead of noise, such as a warped view; None for noise.
         strength: share of the way that is gone where there is a start: 1 forgets it, near 0 keeps it.
     """
@@ -28,7 +28,7 @@ class DrawRequest:
     prompt: str
     seed: int = 0
     references: tuple[ColorImage, ...] = ()
-    negative: str = ""
+    negative: str | None = None
     start: ColorImage | None = None
     strength: float = 1.0
 

@@ -161,10 +161,15 @@ class Sampler:
         multiple = self.pipeline.multiple
         sizes = [size, *(image.shape[:2] for image in requests[0].references)]
         grids = tuple((rows // multiple, columns // multiple) for rows, columns in sizes)
+        negatives = [self.pipeline.empty_prompt if one.negative is None else one.negative for one in requests]
         return Conditions(
             references=torch.stack([self._reference_tokens(request.references) for request in requests]),
             prompted=[self._state(request.references, request.prompt) for request in requests],
-            unprompted=[self._state(request.references, request.negative) for request in requests if has_guidance],
+            unprompted=[
+                self._state(request.references, negative)
+                for request, negative in zip(requests, negatives, strict=True)
+                if has_guidance
+            ],
             positions=self._positions.get(grids, partial(self._rotary, grids)),
         )
 
