@@ -12,9 +12,10 @@ import torch
 
 from benchmarks.network_meter import metered
 from joyai_ros.errors import ConfigError, ImageError, InputError
+from joyai_ros.imagination.mmdit.conditioning import QwenConditioner
 from joyai_ros.imagination.mmdit.denoiser import TorchDenoiser
 from joyai_ros.imagination.mmdit.errors import DrawCanceledError, DrawError, DrawMemoryError
-from joyai_ros.imagination.mmdit.loading import without_encoder
+from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline, without_encoder
 from joyai_ros.imagination.mmdit.presets import PRESETS, Preset, find_preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
@@ -218,6 +219,16 @@ def test_out_of_memory_leaves_the_sampler_usable(edit_pipeline):
     greedy.fails = False
     again = sampler.draw(REQUESTS, SIZE, Preset(steps=2)).images
     np.testing.assert_array_equal(again, Sampler(edit_pipeline).draw(REQUESTS, SIZE, Preset(steps=2)).images)
+
+
+def test_the_blocks_compile_in_one_piece(edit_pipeline, edit_folder):
+    """Traced whole; what a compiler then makes of it is torch's own business."""
+    parts = load_pipeline(edit_folder, PipelineLoading(text_encoder=False))
+    conditioner = QwenConditioner(edit_pipeline.text_encoder, edit_pipeline.processor)
+    compiled = Sampler(parts, conditioner, TorchDenoiser(parts.transformer, "eager"))
+    expected = Sampler(edit_pipeline).draw(REQUESTS, SIZE, Preset(steps=2)).images
+    images = compiled.draw(REQUESTS, SIZE, Preset(steps=2)).images
+    assert np.abs(np.subtract(images, expected, dtype=int)).max() <= 1
 
 
 def test_another_conditioner_takes_the_place_of_the_text_encoder(edit_pipeline):

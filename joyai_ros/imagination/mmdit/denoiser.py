@@ -123,11 +123,20 @@ class TorchDenoiser:
     The transformer's attention processors are replaced, so diffusers' own ``forward`` of it no longer works.
     """
 
-    def __init__(self, transformer: Any) -> None:
+    def __init__(self, transformer: Any, compiler: str | None = None) -> None:
+        """Take the network, and what torch.compile is to compile its blocks with.
+
+        Args:
+            transformer: diffusers' ``JoyImageEditTransformer3DModel``, or the one of Edit-Plus.
+            compiler: a backend of torch.compile, such as ``inductor``, which needs a C++ compiler; the first image of a
+                size then takes much longer. None to run the blocks as they are.
+        """
         self.transformer = transformer
         self._dtype: torch.dtype = transformer.img_in.weight.dtype
         for block in transformer.double_blocks:
             block.attn.set_processor(MaskedAttention())
+        if compiler is not None:
+            transformer.compile_repeated_blocks(backend=compiler, fullgraph=True)
 
     @property
     def blocks(self) -> int:
