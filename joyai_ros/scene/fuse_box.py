@@ -120,8 +120,9 @@ def _weighted_median(values: list[float], sigmas: list[float]) -> float:
 def _dense(level: Array) -> NDArray[np.bool_]:
     cell = np.floor((level - level.min(axis=0)) / _CELL).astype(np.int64)
     key = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
-    count = np.bincount(key)
-    return np.asarray(count[key] >= _ALONE * np.median(count[count > 0]))
+    # Points that a bad pose has thrown kilometres apart span too many cells to count them all.
+    _, index, count = np.unique(key, return_inverse=True, return_counts=True)
+    return np.asarray(count[index] >= _ALONE * np.median(count))
 
 
 def _rectangle(level: Array, body: _Body) -> _Rectangle:
