@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.imagination.mmdit.conditioning import QwenConditioner
-from joyai_ros.imagination.mmdit.errors import PipelineFolderError
+from joyai_ros.imagination.mmdit.errors import DrawCanceledError, PipelineFolderError
 from joyai_ros.imagination.mmdit.folder import EDIT, PLUS, check_pipeline
 from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
@@ -67,6 +67,23 @@ def test_in_bfloat16_and_without_the_text_encoder(folder):
     exact = load_pipeline(folder, PipelineLoading(precision="float32", text_encoder=False))
     other = Sampler(exact, Constant()).draw([DrawRequest("x")], (32, 48), Preset(steps=2)).images[0]
     assert np.abs(image.astype(int) - other).mean() < 3
+
+
+def test_in_turn_one_large_part_at_a_time_is_on_the_device(edit_folder, monkeypatch):
+    parts = load_pipeline(edit_folder, PipelineLoading(in_turn=True))
+    moves = []
+    for name in ("text_encoder", "transformer"):
+        monkeypatch.setattr(getattr(parts, name), "to", lambda place, name=name: moves.append((name, str(place))))
+    object.__setattr__(parts, "device", torch.device("cpu:0"))  # where they work, told from where they rest
+    sampler = Sampler(parts)
+    there_and_back = [("text_encoder", "cpu:0"), ("text_encoder", "cpu")]
+    then = [("transformer", "cpu:0"), ("transformer", "cpu")]
+    sampler.draw([DrawRequest("A cup.")], (32, 32), Preset(steps=1))
+    assert moves == there_and_back + then
+    moves.clear()
+    with pytest.raises(DrawCanceledError):
+        sampler.draw([DrawRequest("A cup.", 1)], (32, 32), Preset(steps=1), is_canceled=lambda: True)
+    assert moves == then  # the prompt is remembered
 
 
 @pytest.mark.parametrize(("key", "value"), [("precision", "float8"), ("device", "cuda:7"), ("device", "gpu")])

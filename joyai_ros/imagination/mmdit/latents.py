@@ -20,12 +20,12 @@ class Latents:
         scale: pixels of an image for one of a latent, along a side.
     """
 
-    def __init__(self, vae: Any) -> None:
+    def __init__(self, vae: Any, device: torch.device) -> None:
         self._vae = vae
         self._dtype: torch.dtype = next(vae.parameters()).dtype
         self.channels = int(vae.config.z_dim)
         self.scale = int(vae.config.scale_factor_spatial)
-        self._device = torch.device(vae.device)
+        self._device = device
         self._mean = torch.tensor(vae.config.latents_mean).view(1, -1, 1, 1).to(self._device)
         self._spread = torch.tensor(vae.config.latents_std).view(1, -1, 1, 1).to(self._device)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 import torch
 
 from joyai_ros.errors import ConfigError
-from joyai_ros.imagination.mmdit.errors import PipelineFolderError
+from joyai_ros.imagination.mmdit.errors import DrawMemoryError, PipelineFolderError
 from joyai_ros.imagination.mmdit.folder import PLUS, check_pipeline
+from joyai_ros.models.memory import memory_errors_as
 from joyai_ros.models.qwen_processor import read_processor
 from joyai_ros.settings import setting
 
@@ -27,6 +29,9 @@ class PipelineLoading:
     device: str = setting("auto", "auto, cpu, cuda, cuda:1 ...")
     hashes: bool = setting(False, "first compare all files with the lock file of their download, where there is one")
     text_encoder: bool = setting(True, "load the pipeline's own MLLM; not where another one conditions the MMDiT")
+    in_turn: bool = setting(
+        False, "keep MLLM and MMDiT on the device only while they work: slower; the larger one fits"
+    )
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Pipeline:
         scheduler: gives the noise levels.
         processor: of the MLLM.
         text_encoder: the MLLM; None where it was not to be loaded.
+        device: where they work.
+        in_turn: whether MLLM and MMDiT are on the device only while they work, and on the CPU otherwise.
     """
 
     kind: str
@@ -48,11 +55,22 @@ class Pipeline:
     scheduler: Any
     processor: Any
     text_encoder: Any
+    device: torch.device
+    in_turn: bool = False
 
-    @property
-    def device(self) -> torch.device:
-        """Where the MMDiT is."""
-        return torch.device(self.transformer.device)
+    @contextmanager
+    def at_work(self, part: Any) -> Iterator[None]:
+        """Have a part on the device while this is entered; None for no part."""
+        if part is None or not self.in_turn:
+            yield
+            return
+        try:
+            part.to(self.device)
+            yield
+        finally:
+            part.to("cpu")
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()  # or the next part may find the memory in pieces
 
     @property
     def takes_several(self) -> bool:
@@ -76,6 +94,7 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading()) -> Pip
     Raises:
         PipelineFolderError: the folder is not one of such a pipeline.
         ConfigError: there is no such precision or device.
+        DrawMemoryError: it does not fit.
     """
     import diffusers
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
@@ -88,15 +107,17 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading()) -> Pip
     diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes
     mmdit: Any = JoyImageEditPlusTransformer3DModel if found.kind == PLUS else JoyImageEditTransformer3DModel
     scheduler: Any = FlowMatchEulerDiscreteScheduler
-    transformer = _load(folder / "transformer", mmdit.from_pretrained, torch_dtype=dtype)
     vae: Any = AutoencoderKLWan
+    place = torch.device("cpu") if how.in_turn else device
     pipeline = Pipeline(
         kind=found.kind,
-        transformer=transformer.to(device).eval(),
-        vae=_load(folder / "vae", vae.from_pretrained, torch_dtype=dtype).to(device).eval(),
+        transformer=_load(folder / "transformer", mmdit.from_pretrained, place, torch_dtype=dtype),
+        vae=_load(folder / "vae", vae.from_pretrained, device, torch_dtype=dtype),
         scheduler=scheduler.from_pretrained(folder / "scheduler", local_files_only=True),
         processor=_named(folder / "processor", lambda: read_processor(folder / "processor")),
-        text_encoder=_load_encoder(folder / "text_encoder", dtype, device) if how.text_encoder else None,
+        text_encoder=_load_encoder(folder / "text_encoder", dtype, place) if how.text_encoder else None,
+        device=device,
+        in_turn=how.in_turn,
     )
     _check_configs(folder, pipeline)
     return pipeline
@@ -113,22 +134,30 @@ def _load_encoder(folder: Path, dtype: torch.dtype, device: torch.device) -> Any
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     kind: Any = Qwen3VLForConditionalGeneration
-    return _load(folder, kind.from_pretrained, dtype=dtype, trust_remote_code=False).to(device).eval()
+    return _load(folder, kind.from_pretrained, device, dtype=dtype, trust_remote_code=False)
 
 
-def _load(folder: Path, from_pretrained: Callable[..., Any], **how: Any) -> Any:
+def _load(folder: Path, from_pretrained: Callable[..., Any], device: torch.device, **how: Any) -> Any:
     """Return a network of which no weight is missing."""
     network, info = _named(folder, lambda: from_pretrained(folder, output_loading_info=True, **_LOCAL, **how))
     if info["missing_keys"]:  # the libraries would fill them with random numbers
         missing = sorted(info["missing_keys"])[0]
         raise PipelineFolderError(f"{folder} lacks the tensor {missing}, among others; pull the model again")
-    return network.requires_grad_(False)
+    with memory_errors_as(_too_large(folder)):
+        return network.requires_grad_(False).to(device).eval()
+
+
+def _too_large(folder: Path) -> DrawMemoryError:
+    return DrawMemoryError(
+        f"out of memory while loading {folder}; use smaller weights, or let the parts work in turn (in_turn)"
+    )
 
 
 def _named(folder: Path, load: Callable[[], Any]) -> Any:
     """Return what is loaded; the libraries' errors become one that names the folder."""
     try:
-        return load()
+        with memory_errors_as(_too_large(folder)):
+            return load()
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise PipelineFolderError(f"{folder} cannot be loaded: {reason}; pull the model again") from error

@@ -26,6 +26,9 @@ class Recent(Generic[V]):
         self._most = most
         self._values: OrderedDict[Hashable, V] = OrderedDict()
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._values
+
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
         """Return the value of a key, made where it is not remembered."""
         if key not in self._values:

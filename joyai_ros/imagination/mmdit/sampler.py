@@ -62,13 +62,16 @@ class Sampler:
             DrawError: neither the pipeline nor the caller has a conditioner.
         """
         self.pipeline = pipeline
+        # What works by itself is moved by nobody but its owner.
+        self._mllm = pipeline.text_encoder if conditioner is None else None
+        self._mmdit = pipeline.transformer if denoiser is None or isinstance(denoiser, TorchDenoiser) else None
         if conditioner is None:
             if pipeline.text_encoder is None:
                 raise DrawError("the pipeline was loaded without its MLLM; load it, or give another conditioner")
             conditioner = QwenConditioner(pipeline.text_encoder, pipeline.processor, frames)
         self.conditioner = conditioner
         self.denoiser = TorchDenoiser(pipeline.transformer) if denoiser is None else denoiser
-        self._latents = Latents(pipeline.vae)
+        self._latents = Latents(pipeline.vae, pipeline.device)
         self._patch = int(pipeline.transformer.config.patch_size[1])
         self._rows_at_once = rows_at_once
         self._states: Recent[Tensor] = Recent(8 * frames)
@@ -130,21 +133,21 @@ class Sampler:
         tokens = self._first_tokens(requests, size, schedule, noise)
         denoiser = with_step_cache(self.denoiser, preset.step_cache)
         prepared = time.perf_counter()
-        for index in range(schedule.steps):
-            before = time.perf_counter()
-            if is_canceled():
-                raise DrawCanceledError(f"canceled after {index} of {schedule.steps} steps")
-            velocity = self._velocity(
-                denoiser, batches, tokens, schedule.timesteps[index], preset.guidance if index < guided_steps else 1.0
-            )
-            level, next_level = schedule.levels[index], schedule.levels[index + 1]
-            guess = (tokens, velocity, level)
-            if tokens.is_cuda:  # or the steps would be queued, all at once, and a cancel would come too late
-                torch.cuda.synchronize(tokens.device)
-            tokens = tokens + (next_level - level).to(tokens.device) * velocity
-            if on_step is not None:
-                seconds = time.perf_counter() - before
-                on_step(Step(index, schedule.steps, seconds, partial(self._preview, guess, size)))
+        with self.pipeline.at_work(self._mmdit):
+            for index in range(schedule.steps):
+                before = time.perf_counter()
+                if is_canceled():
+                    raise DrawCanceledError(f"canceled after {index} of {schedule.steps} steps")
+                guidance = preset.guidance if index < guided_steps else 1.0
+                velocity = self._velocity(denoiser, batches, tokens, schedule.timesteps[index], guidance)
+                level, next_level = schedule.levels[index : index + 2].to(tokens.device)
+                guess = (tokens, velocity, level)
+                tokens = tokens + (next_level - level) * velocity
+                if tokens.is_cuda:  # or the steps would be queued, all at once, and a cancel would come too late
+                    torch.cuda.synchronize(tokens.device)
+                if on_step is not None:
+                    seconds = time.perf_counter() - before
+                    on_step(Step(index, schedule.steps, seconds, partial(self._preview, guess, size)))
         if is_canceled():
             raise DrawCanceledError("canceled before decoding")
         denoised = time.perf_counter()
@@ -162,21 +165,29 @@ class Sampler:
         sizes = [size, *(image.shape[:2] for image in requests[0].references)]
         grids = tuple((rows // multiple, columns // multiple) for rows, columns in sizes)
         negatives = [self.pipeline.empty_prompt if one.negative is None else one.negative for one in requests]
+        asked = [(one.references, one.prompt) for one in requests]
+        if has_guidance:
+            asked += [(one.references, negative) for one, negative in zip(requests, negatives, strict=True)]
+        states = self._all_states(asked)
         return Conditions(
             references=torch.stack([self._reference_tokens(request.references) for request in requests]),
-            prompted=[self._state(request.references, request.prompt) for request in requests],
-            unprompted=[
-                self._state(request.references, negative)
-                for request, negative in zip(requests, negatives, strict=True)
-                if has_guidance
-            ],
+            prompted=states[: len(requests)],
+            unprompted=states[len(requests) :],
             positions=self._positions.get(grids, partial(self._rotary, grids)),
         )
 
+    def _all_states(self, asked: Sequence[tuple[tuple[ColorImage, ...], str]]) -> list[Tensor]:
+        """Return the MLLM's (tokens, width) states for some frames and prompts; it runs for those not remembered."""
+        known = [(*map(image_key, references), prompt) for references, prompt in asked]
+        is_idle = all(key in self._states for key in known)
+        with self.pipeline.at_work(None if is_idle else self._mllm):
+            return [
+                self._states.get(key, partial(self._state, references, prompt))
+                for key, (references, prompt) in zip(known, asked, strict=True)
+            ]
+
     def _state(self, references: tuple[ColorImage, ...], prompt: str) -> Tensor:
-        """Return the MLLM's (tokens, width) states for a frame and a prompt."""
-        key = (*map(image_key, references), prompt)
-        return self._states.get(key, lambda: self.conditioner.states(references, [prompt])[0])
+        return self.conditioner.states(references, [prompt])[0]
 
     def _reference_tokens(self, references: tuple[ColorImage, ...]) -> Tensor:
         """Return the (tokens, token size) of some references, one after the other; none without any."""
@@ -225,4 +236,4 @@ class Sampler:
     @torch.no_grad()
     def _preview(self, guess: tuple[Tensor, Tensor, Tensor], size: tuple[int, int]) -> list[ColorImage]:
         tokens, velocity, level = guess
-        return self._latents.preview(self._to_latent(final_guess(tokens, velocity, level.to(tokens.device)), size))
+        return self._latents.preview(self._to_latent(final_guess(tokens, velocity, level), size))
