@@ -193,8 +193,8 @@ def test_memory_does_not_grow(edit_pipeline):
     sampler = Sampler(edit_pipeline, frames=2)
     sizes = []
     for index in range(200):
-        request = DrawRequest(f"Move {index % 20}.", index, (blocks(index, 32, 32),))
-        sampler.draw([request], (32, 32), Preset(steps=1))
+        request = DrawRequest(f"Move {index % 20}.", index, (blocks(index, 16, 16),))
+        sampler.draw([request], (16, 16), Preset(steps=1, guidance=1.0))
         if index in (99, 199):  # long after what is remembered is full; the length of the prompt is the same
             sizes.append(live_bytes())
     assert sizes[1] == sizes[0]

@@ -148,9 +148,7 @@ def _load(folder: Path, from_pretrained: Callable[..., Any], device: torch.devic
 
 
 def _too_large(folder: Path) -> DrawMemoryError:
-    return DrawMemoryError(
-        f"out of memory while loading {folder}; use smaller weights, or let the parts work in turn (in_turn)"
-    )
+    return DrawMemoryError(f"out of memory while loading {folder}; use smaller weights, or in_turn")
 
 
 def _named(folder: Path, load: Callable[[], Any]) -> Any:
