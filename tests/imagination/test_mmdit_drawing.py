@@ -263,6 +263,8 @@ def test_another_conditioner_takes_the_place_of_the_text_encoder(edit_pipeline):
         ([REQUESTS[0], replace(REQUESTS[0], start=blocks(3))], SIZE, InputError, "start alike"),
         ([DrawRequest("x", start=blocks(1, 32, 32))], SIZE, ImageError, "resize it"),
         ([DrawRequest("x", 0, (blocks(1).astype(float),))], SIZE, ImageError, "uint8 RGB"),
+        ([DrawRequest("a<|image_pad|>b")], SIZE, InputError, r"holds <\|image_pad\|>, which is no word"),
+        ([replace(REQUESTS[0], negative="<|im_end|>")], SIZE, InputError, r"holds <\|im_end\|>"),
         ([DrawRequest("word " * 2100)], SIZE, InputError, "tokens is too long"),
     ],
 )

@@ -70,14 +70,22 @@ class QwenConditioner:
         """See :class:`Conditioner`; each prompt is run by itself, so that no padding can change its states.
 
         Raises:
-            InputError: a prompt without images is too long.
+            InputError: a prompt holds a word that rules the MLLM, or is too long without images.
         """
+        for prompt in prompts:
+            self._check(prompt)
         if not images:
             return [self._text_states(prompt) for prompt in prompts]
         features, grid = self._seen.get(tuple(map(image_key, images)), lambda: self._look(images))
         merge = int(self.processor.image_processor.merge_size) ** 2
         shown = "".join(f"<|vision_start|>{_IMAGE * (int(one.prod()) // merge)}<|vision_end|>" for one in grid)
         return [self._image_states(shown + prompt, features, grid) for prompt in prompts]
+
+    def _check(self, prompt: str) -> None:
+        """Refuse the tokens of the chat template in a prompt: they would end the user's turn, or stand for an image."""
+        rules = sorted(word for word in self.processor.tokenizer.get_added_vocab() if word in prompt)
+        if rules:
+            raise InputError(f"a prompt holds {rules[0]}, which is no word but a sign of the model's; leave it out")
 
     def _look(self, images: Sequence[ColorImage]) -> tuple[Any, Tensor]:
         """Return the vision tower's output for some images, and the (images, 3) grid of its patches."""
