@@ -156,7 +156,7 @@ class TorchDenoiser:
         _, steering, text = net.condition_embedder(batch.timestep, batch.text.to(self._dtype))
         mask = None if batch.mask is None else batch.mask[:, None, None]
         positions = Positions(batch.rotary.cos[None, :, None], batch.rotary.sin[None, :, None], mask)
-        return Streams(image, text, steering.reshape(len(steering), 6, -1), positions)
+        return Streams(image, text, steering.reshape(steering.shape[0], 6, -1), positions)
 
     def run(self, streams: Streams, first: int, end: int) -> Streams:
         """Return the streams after the blocks from ``first`` up to ``end``, exclusive."""

@@ -1,0 +1,49 @@
+"""The MMDiT as engines see it: tensors by name in, velocities out, of any number of rows, tokens and words.
+
+What an engine cannot do well stays outside: patches, positions and what is remembered between steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from joyai_ros.imagination.mmdit.denoiser import TokenBatch, TorchDenoiser
+from joyai_ros.imagination.mmdit.tokens import Rotary
+
+INPUTS = ("tokens", "timestep", "text", "mask", "cos", "sin")
+OUTPUT = "velocity"
+
+
+class TokenNetwork(nn.Module):
+    """The network as a module that can be exported; its inputs are :data:`INPUTS`."""
+
+    def __init__(self, transformer: Any) -> None:
+        """Take diffusers' transformer; its attention is replaced, as by :class:`TorchDenoiser`."""
+        super().__init__()
+        self.transformer = transformer
+        self._denoiser = TorchDenoiser(transformer)
+
+    def forward(self, tokens: Tensor, timestep: Tensor, text: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Return the (rows, image tokens, token size) float32 velocities; see :class:`TokenBatch` for the shapes."""
+        return self._denoiser(TokenBatch(tokens, timestep, text, mask, Rotary(cos, sin), ()))
+
+
+class EngineDenoiser:
+    """A denoiser whose network is run by an engine."""
+
+    def __init__(self, run: Callable[[Mapping[str, Tensor]], Tensor]) -> None:
+        """Take the engine's call: from tensors by the names of :data:`INPUTS` to the velocities."""
+        self._run = run
+
+    def __call__(self, batch: TokenBatch) -> Tensor:
+        """See :class:`denoiser.Denoiser`; an engine always has a mask, so that one graph serves all batches."""
+        mask = batch.mask
+        if mask is None:
+            keys = batch.tokens.shape[1] + batch.text.shape[1]
+            mask = torch.ones((len(batch.tokens), keys), dtype=torch.bool, device=batch.tokens.device)
+        values = (batch.tokens, batch.timestep, batch.text, mask, batch.rotary.cos, batch.rotary.sin)
+        return self._run(dict(zip(INPUTS, values, strict=True)))
