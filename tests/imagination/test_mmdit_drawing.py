@@ -247,6 +247,19 @@ def test_another_conditioner_takes_the_place_of_the_text_encoder(edit_pipeline):
     assert np.abs(images[0].astype(int) - images[1]).max() > 1
 
 
+def test_noise_of_another_size(sampler):
+    with pytest.raises(InputError, match=r"a noise of \(1, 16, 4, 4\) came where \(1, 16, 8, 8\) is needed"):
+        sampler.draw(REQUESTS[:1], SIZE, Preset(steps=1), noise=torch.zeros((1, 16, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"guidance": 0.5}, {"guidance": float("nan")}, {"guided_share": 1.5}, {"step_cache": -0.1}]
+)
+def test_presets_that_are_none(wrong):
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} of a preset is"):
+        Preset(**wrong)
+
+
 @pytest.mark.parametrize(
     ("requests", "size", "error", "message"),
     [
@@ -263,6 +276,8 @@ def test_another_conditioner_takes_the_place_of_the_text_encoder(edit_pipeline):
         ([REQUESTS[0], replace(REQUESTS[0], start=blocks(3))], SIZE, InputError, "start alike"),
         ([DrawRequest("x", start=blocks(1, 32, 32))], SIZE, ImageError, "resize it"),
         ([DrawRequest("x", 0, (blocks(1).astype(float),))], SIZE, ImageError, "uint8 RGB"),
+        ([DrawRequest("x", -1)], SIZE, InputError, "seed -1 is none"),
+        ([DrawRequest("x", 2**63)], SIZE, InputError, "seed 9223372036854775808 is none"),
         ([DrawRequest("a<|image_pad|>b")], SIZE, InputError, r"holds <\|image_pad\|>, which is no word"),
         ([replace(REQUESTS[0], negative="<|im_end|>")], SIZE, InputError, r"holds <\|im_end\|>"),
         ([DrawRequest("word " * 2100)], SIZE, InputError, "tokens is too long"),

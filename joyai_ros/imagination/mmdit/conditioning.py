@@ -65,6 +65,10 @@ class QwenConditioner:
                 "it is not the tokenizer that the model was trained with"
             )
 
+    def forget(self) -> None:
+        """Give back the memory of what is remembered of earlier frames."""
+        self._seen.clear()
+
     @torch.no_grad()
     def states(self, images: Sequence[ColorImage], prompts: Sequence[str]) -> list[Tensor]:
         """See :class:`Conditioner`; each prompt is run by itself, so that no padding can change its states.

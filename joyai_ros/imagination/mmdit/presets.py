@@ -21,6 +21,14 @@ class Preset:
     guided_share: float = setting(1.0, "share of the steps, from the first one on, that have guidance", 0.0, 1.0)
     step_cache: float | None = setting(None, "relative change of the first block below which the others are reused")
 
+    def __post_init__(self) -> None:
+        limits = {"steps": (1, 1000), "guidance": (1.0, 30.0), "guided_share": (0.0, 1.0)}
+        for name, (least, most) in limits.items():
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(f"{name} of a preset is {getattr(self, name)}; it lies within {least:g} and {most:g}")
+        if self.step_cache is not None and not 0.0 <= self.step_cache <= 1.0:
+            raise ConfigError(f"step_cache of a preset is {self.step_cache}; it lies within 0 and 1, or is not set")
+
     def guided_steps(self, steps: int) -> int:
         """Return how many of so many steps have guidance; at least one where there is any."""
         if self.guidance == 1.0:

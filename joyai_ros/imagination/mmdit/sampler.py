@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.imagination.mmdit.batches import Batches, Conditions
 from joyai_ros.imagination.mmdit.conditioning import Conditioner, QwenConditioner
@@ -82,6 +83,8 @@ class Sampler:
         """Give back the memory of what is remembered of earlier frames."""
         for remembered in (self._states, self._coded, self._positions):
             remembered.clear()
+        if isinstance(self.conditioner, QwenConditioner):
+            self.conditioner.forget()
 
     @torch.no_grad()
     def draw(
@@ -113,8 +116,12 @@ class Sampler:
             f"out of memory while drawing {len(requests)} images of {size[1]}x{size[0]}; "
             "draw fewer at a time (rows_at_once), at a smaller size, or with smaller weights"
         )
-        with memory_errors_as(DrawMemoryError(advice)):
-            return self._draw(requests, size, preset, on_step, is_canceled or (lambda: False), noise)
+        try:
+            with memory_errors_as(DrawMemoryError(advice)):
+                return self._draw(requests, size, preset, on_step, is_canceled or (lambda: False), noise)
+        except DrawMemoryError:
+            self.forget()
+            raise
 
     def _draw(
         self,
@@ -207,6 +214,8 @@ class Sampler:
         shape = (self._latents.channels, size[0] // self._latents.scale, size[1] // self._latents.scale)
         if noise is None:
             noise = torch.stack([noise_of(request.seed, shape) for request in requests])
+        if noise.shape != (len(requests), *shape):
+            raise InputError(f"a noise of {tuple(noise.shape)} came where {(len(requests), *shape)} is needed")
         tokens = to_tokens(noise.to(self.pipeline.device, torch.float32), self._patch)
         starts = [request.start for request in requests if request.start is not None]
         if not starts:
