@@ -36,7 +36,7 @@ lint: install-test  ## ruff, mypy and the import contract
 	@tools/lint.sh
 
 evidence: install-evidence gl  ## every figure the project claims, measured here, into evidence.json
-	@$(GL) $(RUN) -m benchmarks.evidence $(EVIDENCE_ARGS)
+	@$(GL) tools/with_ros.sh $(RUN) -m benchmarks.evidence $(EVIDENCE_ARGS)
 
 clean:  ## remove what was built and written (not .venv)
 	rm -rf out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
