@@ -16,6 +16,15 @@ from joyai_ros.imagination.mmdit.tokens import Rotary
 
 INPUTS = ("tokens", "timestep", "text", "mask", "cos", "sin")
 OUTPUT = "velocity"
+# The free axes of each input by name, None where a size is the network's own; an exporter takes these.
+AXES: Mapping[str, tuple[str | None, ...]] = {
+    "tokens": ("rows", "tokens", None),
+    "timestep": ("rows",),
+    "text": ("rows", "words", None),
+    "mask": ("rows", "tokens+words"),
+    "cos": ("tokens", None),
+    "sin": ("tokens", None),
+}
 
 
 class TokenNetwork(nn.Module):

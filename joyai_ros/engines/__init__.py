@@ -1,0 +1,1 @@
+"""Engines: what runs an exported network, behind one call from named tensors to a tensor."""
