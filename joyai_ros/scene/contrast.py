@@ -24,6 +24,7 @@ _LEAST = 40  # pixels, and
 _DENSE = 0.06  # share of the box that they must make up
 _ERODED = 200  # pixels, from which the outermost ones, of mixed colour and depth, are left out
 _AGREED = 0.7  # share of what colour finds that depth has found as well, from which depth is believed
+_LEFT = 0.6  # share of its pixels that another object must keep
 _NEEDED = 0.06  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
 _SMOOTHING = 3
@@ -72,6 +73,8 @@ def tell_by_color(
         rest = {k: result[k][~around[result[k]]] for k in others}
         if any(_filled(boxes[k], rest[k], width) < _filled(boxes[k], result[k], width) - _NEEDED for k in others):
             continue  # another box no longer fills its own without them
+        if any(len(rest[k]) < _LEFT * len(result[k]) for k in others):
+            continue  # or the other object is mostly made of them
         result[b] = found
         taken |= around
         for k in others:

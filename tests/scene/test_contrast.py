@@ -77,3 +77,16 @@ def test_no_boxes_and_no_depth():
     nothing = [np.zeros(0, dtype=np.int64)] * 2
     found = tell_by_color(painted(), np.zeros(SHAPE, dtype=np.float32), [MUG, MARKER], nothing)
     assert [len(f) for f in found] == [0, 0]
+
+
+def test_an_object_that_is_mostly_of_a_patch_keeps_it():
+    """Half of the bowl is not measured; what shows in its box in a colour of its own is the pen, nearly all of it."""
+    pen, bowl = (40.0, 20.0, 120.0, 110.0), (60.0, 30.0, 130.0, 105.0)
+    color = painted(TABLE_COLOR)
+    color[rows_and_columns(MUG)] = TABLE_COLOR
+    stripe = (64.0, 20.0, 118.0, 110.0)
+    color[rows_and_columns(stripe)] = MARKER_COLOR
+    assigned = [inside(stripe), inside((119.0, 60.0, 130.0, 100.0))]
+    found = tell_by_color(color, DEPTH, [pen, bowl], assigned)
+    for before, after in zip(assigned, found, strict=True):
+        np.testing.assert_array_equal(after, before)
