@@ -14,9 +14,15 @@ EXAMPLE = (2, (3, 4), 7)
 SAMPLES = [(1, (4, 4), 5), (2, (4, 4), 9), (1, (8, 6), 23), (2, (12, 12), 23)]
 
 
-def small_network(**config) -> TokenNetwork:
+def small_network(half: bool = False, **config) -> TokenNetwork:
     torch.manual_seed(0)
-    return TokenNetwork(small_transformer(**({"num_layers": 2} | config)).requires_grad_(False)).eval()
+    transformer = small_transformer(**({"num_layers": 2} | config)).requires_grad_(False)
+    if half:
+        transformer.half()
+        for name, module in transformer.named_modules():
+            if name.rpartition(".")[2] in transformer._keep_in_fp32_modules:  # as when diffusers loads it
+                module.float()
+    return TokenNetwork(transformer).eval()
 
 
 def inputs(rows: int, grid: tuple[int, int], words: int, seed: int = 0) -> dict[str, Tensor]:
