@@ -14,6 +14,7 @@ from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.geometry.cameras import Camera
 
 MIN_DEPTH = 0.001  # metres; no depth camera reads nearer
+_SHORTEST = 0.01  # focal length by the image's longer side: a field of view of 179 degrees
 MAX_DEPTH = 100.0  # metres; what an RGB-D driver reports beyond this is its way of saying nothing
 
 
@@ -80,6 +81,12 @@ class Observation:
             )
         if not self.camera.is_pinhole:
             raise CameraError("an observation holds undistorted images; rectify them first")
+        focal, side = min(self.camera.fx, self.camera.fy), max(self.camera.size)
+        if focal < _SHORTEST * side:
+            raise CameraError(
+                f"a focal length of {focal:g} pixels is that of no camera whose image is {side} pixels wide or high; "
+                "is it given in pixels?"
+            )
         if self.depth is not None:
             if self.depth.shape != self.camera.shape:
                 raise DepthError(

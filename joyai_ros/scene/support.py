@@ -24,6 +24,7 @@ _OBJECT_TOP_MAX_AREA = 0.12  # square metres: a level patch above a larger plane
 _OBJECT_TOP_MAX_HEIGHT = 0.4  # metres above that plane
 _PATCH_GAP = 0.25  # metres from a surface's largest patch to the middle of another patch of it
 _LEAST_PATCH = 0.02  # of the largest patch's area
+_FARTHEST = 200.0  # metres above or below the camera: only an absurd calibration puts surfaces farther
 _MAX_PLANES = 10
 _WIDEST = 0.03  # metres: the first, widest band about a height in which a surface is looked for
 
@@ -92,6 +93,9 @@ def find_support_planes(
     level = cloud.valid & (cloud.normals @ up.astype(np.float32) > _LEVEL)
     basis = level_basis(up)
     samples = _Samples.of(level, cloud, sigma_z, basis)
+    near = np.abs(samples.height) < _FARTHEST
+    if not near.all():
+        samples = samples.only(near)
     found: list[tuple[float, SupportPlane]] = []
     for _ in range(_MAX_PLANES):
         fit = _next_plane(samples, config)
@@ -100,7 +104,9 @@ def find_support_planes(
         coefficients, inliers, near = fit
         area = float(samples.areas @ inliers)
         if area >= config.support_min_area:
-            found.append((area, _plane(coefficients, samples, np.flatnonzero(inliers), basis)))
+            plane = _plane(coefficients, samples, np.flatnonzero(inliers), basis)
+            if len(plane.polygon) >= 3:  # samples on a line have an area each and span none
+                found.append((area, plane))
         samples = samples.only(~near)
     found.sort(key=lambda item: -item[0])
     return [plane for area, plane in found if not _is_object_top(area, plane, found)]

@@ -164,7 +164,7 @@ def test_what_is_no_observation_is_refused_when_it_is_made(name, value, error):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("focal", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("focal", [0.65, 1.0, 1e6])
 @pytest.mark.parametrize("center", [-1e4, 31.5, 1e4])
 def test_absurd_cameras_take_no_longer_than_others(focal, center):
     """Points that lie kilometres apart must not become a grid of kilometres."""
@@ -173,6 +173,22 @@ def test_absurd_cameras_take_no_longer_than_others(focal, center):
     whole = Detection("all", box=(0.0, 0.0, 64.0, 48.0), mask=np.ones(AHEAD.shape, bool))
     for up in (np.array([0.0, 0.0, -1.0]), np.array([0.0, -1.0, 0.0])):
         process(replace(plain(camera, up=up, detections=(whole,)), depth=depth))
+
+
+@pytest.mark.parametrize("focal", [(0.6, 60.0), (60.0, 0.6), (1e-4, 1e-4)])
+def test_a_focal_length_that_is_none_is_refused(focal):
+    """Half a pixel is a field of view of 179 degrees: somebody gave metres."""
+    with pytest.raises(CameraError, match="given in pixels"):
+        plain(Camera(64, 48, *focal, 31.5, 23.5))
+
+
+def test_pixels_on_one_line_are_no_support_plane():
+    """A level strip one sample high has an area and spans no plane."""
+    camera = Camera(64, 48, 58.0, 99.0, 31.5, 23.5)
+    depth = np.zeros((48, 64), np.float32)
+    depth[20:23] = 1.3
+    scene = process(replace(plain(camera, up=np.array([0.0, -0.08, -1.0])), depth=depth))
+    assert all(len(plane.polygon) >= 3 for plane in scene.support_planes)
 
 
 def test_any_memory_layout_will_do(shot):
