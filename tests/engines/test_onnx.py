@@ -14,7 +14,7 @@ import torch
 from joyai_ros.engines.errors import EngineError, EngineExportError, EngineFileError, EngineParityError
 from joyai_ros.engines.export import Form, export_network
 from joyai_ros.engines.parity import TOLERANCES, check_parity
-from joyai_ros.engines.quantise import quantise_dynamic
+from joyai_ros.engines.quantise import quantise_dynamic, quantise_weights
 from joyai_ros.engines.session import OnnxSession
 from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT
 from tests.engines.networks import EXAMPLE, by_name, inputs, samples
@@ -46,6 +46,16 @@ def test_eight_bits_stay_within_their_tolerance(form, network, exported, tmp_pat
     assert small.stat().st_size < 0.5 * exported[form].stat().st_size
     found = check_parity(by_name(network), OnnxSession(small, threads=1), samples(), TOLERANCES["int8"])
     assert min(parity.relative_error for parity in found) > TOLERANCES["fp32"]  # it is quantised indeed
+
+
+def test_weights_alone_in_eight_bits_are_nearer(network, exported, tmp_path):
+    small = quantise_weights(exported[Form.DECOMPOSED], tmp_path / "int8.onnx")
+    assert small.stat().st_size < 0.6 * exported[Form.DECOMPOSED].stat().st_size
+    graph = onnx.load(small)
+    onnx.checker.check_model(graph)
+    assert Counter(node.op_type for node in graph.graph.node)["DequantizeLinear"] == 17
+    found = check_parity(by_name(network), OnnxSession(small, threads=1), samples(), TOLERANCES["int8"])
+    assert min(parity.relative_error for parity in found) > TOLERANCES["fp32"]
 
 
 def test_weights_in_a_file_of_their_own(network, exported, tmp_path):

@@ -8,6 +8,7 @@ pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscri
 from joyai_ros.engines.cache import EngineKey, cached_engine, open_engine, weights_hash
 from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
 from joyai_ros.engines.export import Form, export_network
+from joyai_ros.engines.quantise import quantise_weights
 from joyai_ros.engines.tensorrt_build import (
     Sizes,
     build_engine,
@@ -71,6 +72,14 @@ def test_an_engine_is_built_for_a_gpu_that_is_not_here(gpu, graph, halves, cache
     assert "MALFORMED_ENGINE" not in verdict.reasons
     with pytest.raises(ForeignEngineError, match="gpu"):
         open_engine(folder, EngineKey(key.weights, key.shapes, key.precision, key.library, "sm75"))
+
+
+@pytest.mark.parametrize("gpu", ["sm86", "sm89", "sm120"])
+def test_an_engine_with_weights_in_eight_bits_is_built(gpu, graph, tmp_path):
+    small = quantise_weights(graph, tmp_path / "int8.onnx")
+    assert small.stat().st_size < 0.85 * graph.stat().st_size
+    engine = build_engine(small, tmp_path / "engine", AXES, SIZES, gpu)
+    assert engine.read_bytes() != build_engine(graph, tmp_path / "half", AXES, SIZES, gpu).read_bytes()
 
 
 def test_engines_for_different_gpus_differ(graph, tmp_path):
