@@ -12,7 +12,10 @@ PATTERNS = {
     "msg": ["*.msg"],
     "srv": ["*.srv"],
     "action": ["*.action"],
-    "models": ["*.yaml", "*/*.safetensors", "*/*.json", "*/*.jinja", "*/*.txt"],
+    "models": [
+        "*.yaml",
+        *(f"{folders}*.{kind}" for folders in ("*/", "*/*/") for kind in ("safetensors", "json", "jinja", "txt")),
+    ],
     "config": ["*.yaml"],
 }
 SHARED = {name: patterns for name, patterns in PATTERNS.items() if Path(name).is_dir()}

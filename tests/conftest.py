@@ -35,6 +35,22 @@ def small_folder(tmp_path_factory) -> Path:
     return write_small_model(tmp_path_factory.mktemp("models") / "small")
 
 
+@pytest.fixture(scope="session")
+def edit_folder(tmp_path_factory):
+    pytest.importorskip("diffusers", reason="the small pipeline is saved by diffusers")
+    from benchmarks.small_pipeline import write_small_pipeline
+
+    return write_small_pipeline(tmp_path_factory.mktemp("pipelines") / "edit")
+
+
+@pytest.fixture(scope="session")
+def plus_folder(tmp_path_factory):
+    pytest.importorskip("diffusers", reason="the small pipeline is saved by diffusers")
+    from benchmarks.small_pipeline import write_small_pipeline
+
+    return write_small_pipeline(tmp_path_factory.mktemp("pipelines") / "plus", plus=True)
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say once for each reason how many tests were skipped for it."""
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped"))

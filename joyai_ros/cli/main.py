@@ -31,7 +31,7 @@ COMMANDS = {
     "scene": ("joyai_ros.cli.scene", "Measure the objects of one RGB-D frame and their relations."),
     "imagine": ("joyai_ros.cli.imagine", "Draw what the camera of one RGB-D frame would see from elsewhere."),
     "ask": ("joyai_ros.cli.ask", "Answer a question about images, checked against measured depth."),
-    "models": ("joyai_ros.cli.models", "List the models that answer questions, download and check them."),
+    "models": ("joyai_ros.cli.models", "List the models that answer and draw, download and check them."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
 }
 

@@ -14,7 +14,8 @@ from rich.table import Table
 from joyai_ros.cli.output import write_json
 from joyai_ros.models.card import load_card
 from joyai_ros.models.folder import LOCK, check_folder, read_tensors
-from joyai_ros.models.shapes import compare_shapes, expected_shapes, read_config
+from joyai_ros.models.pipeline_folder import check_pipeline
+from joyai_ros.models.shapes import compare_shapes, expected_pipeline_shapes, expected_shapes, read_config
 from joyai_ros.models.store import StoredModel, find_model, pull, stored_models
 
 group = typer.Typer(
@@ -85,16 +86,45 @@ def check_model(
 ) -> None:
     """Check that a model's folder is whole, safe to load, and still what was downloaded."""
     model = find_model(name)
-    report = check_folder(model.folder, hashes, lambda file: print(f"reading {file}", file=sys.stderr))
+    text, record = _checked_pipeline(model, hashes) if model.card.draws else _checked(model, hashes)
+    _say(json, f"{model.card.name}: {text}", _record(model) | {"check": record})
+
+
+def _checked(model: StoredModel, hashes: bool) -> tuple[str, dict[str, Any]]:
+    """Return what was found of a model that answers, in words and as plain values."""
+    report = check_folder(model.folder, hashes, _say_reading)
     compare_shapes(
         report.folder, read_tensors(report.folder, report.shards), expected_shapes(read_config(report.folder))
     )
     hashed = f"{report.hashed} files as downloaded" if report.hashed else _not_hashed(report.folder, hashes)
     text = (
-        f"{model.card.name}: {report.architecture}, {report.tensors} tensors in {len(report.shards)} files, "
+        f"{report.architecture}, {report.tensors} tensors in {len(report.shards)} files, "
         f"{report.size / _GIGABYTE:.2f} GB, shapes as config.json asks; {hashed}"
     )
-    _say(json, text, _record(model) | {"check": dataclasses.asdict(report) | {"folder": str(report.folder)}})
+    return text, dataclasses.asdict(report) | {"folder": str(report.folder)}
+
+
+def _checked_pipeline(model: StoredModel, hashes: bool) -> tuple[str, dict[str, Any]]:
+    """Return what was found of a pipeline that draws, in words and as plain values."""
+    found = check_pipeline(model.folder, hashes=hashes, on_file=_say_reading)
+    for part, expected in expected_pipeline_shapes(found.folder, found.kind).items():
+        compare_shapes(found.folder / part, found.tensors[part], expected)
+    hashed = f"{found.hashed} files as downloaded" if found.hashed else _not_hashed(found.folder, hashes)
+    parts = ", ".join(f"{part} {size / _GIGABYTE:.2f} GB" for part, size in found.size.items())
+    tensors = sum(map(len, found.tensors.values()))
+    record = {
+        "folder": str(found.folder),
+        "architecture": found.kind,
+        "tensors": tensors,
+        "size": sum(found.size.values()),
+        "hashed": found.hashed,
+        "parts": {part: {"size": size, "parameters": found.parameters(part)} for part, size in found.size.items()},
+    }
+    return f"{found.kind}, {tensors} tensors ({parts}), shapes as each config.json asks; {hashed}", record
+
+
+def _say_reading(file: str) -> None:
+    print(f"reading {file}", file=sys.stderr)
 
 
 def _not_hashed(folder: Path, hashes: bool) -> str:

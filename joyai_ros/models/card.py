@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from joyai_ros.models.errors import CardError
+from joyai_ros.models.pipeline_folder import EDIT, PLUS
 from joyai_ros.resources import resource_dir, resource_files
 
 
@@ -30,7 +31,7 @@ class ModelCard:
         name: of the card; also of its folder in the store.
         what: one sentence.
         licence: SPDX name; null where it is not known.
-        architecture: the class that ``config.json`` names.
+        architecture: the class that ``config.json`` names, or of a pipeline the one that ``model_index.json`` names.
         dtype: in which the weights are published.
         repository: on the model hub, ``owner/name``; null for a model that is not published.
         revision: commit of the repository; null for its newest, because none was verified.
@@ -58,6 +59,11 @@ class ModelCard:
     sampling: CardSampling | None = None
     confidence_temperature: float | None = None
     unverified: tuple[str, ...] = ()
+
+    @property
+    def draws(self) -> bool:
+        """Whether it is a pipeline that draws images; else it answers questions about them."""
+        return self.architecture in (EDIT, PLUS)
 
 
 def load_card(name: str) -> ModelCard:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.models.folder import Tensor
+from joyai_ros.models.pipeline_folder import PLUS
 
 
 def meta_model(config: Any) -> Any:
@@ -27,7 +30,35 @@ def expected_shapes(config: Any) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def compare_shapes(folder: Path, tensors: dict[str, Tensor], expected: dict[str, tuple[int, ...]]) -> None:
+def expected_pipeline_shapes(folder: Path, kind: str) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shape of each tensor that the configurations of a pipeline's parts ask for.
+
+    Args:
+        folder: of the pipeline.
+        kind: ``pipeline_folder.EDIT`` or ``pipeline_folder.PLUS``.
+
+    Raises:
+        ModelFolderError: a configuration is none.
+    """
+    import torch
+    from diffusers import AutoencoderKLWan
+    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
+    from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
+
+    mmdit: Any = JoyImageEditPlusTransformer3DModel if kind == PLUS else JoyImageEditTransformer3DModel
+    shapes = {"text_encoder": expected_shapes(read_config(folder / "text_encoder"))}
+    for part, network in {"transformer": mmdit, "vae": AutoencoderKLWan}.items():
+        try:
+            with torch.device("meta"):
+                model = network.from_config(json.loads((folder / part / "config.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelFolderError(f"{folder / part / 'config.json'} is no configuration of it: {reason}") from error
+        shapes[part] = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    return shapes
+
+
+def compare_shapes(folder: Path, tensors: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Compare what the weights' headers say with what the configuration asks for.
 
     Raises:

@@ -16,6 +16,7 @@ from joyai_ros.errors import MissingDependencyError
 from joyai_ros.models.card import ModelCard, load_card, load_cards, shipped_folder
 from joyai_ros.models.errors import CardError, ModelFolderError, PullError
 from joyai_ros.models.folder import check_folder, model_folder, write_lock
+from joyai_ros.models.pipeline_folder import INDEX, PART_FOLDERS, check_pipeline, pipeline_kind
 
 VARIABLE = "JOYAI_MODELS"
 # Weights as safetensors, and the texts of configuration and tokenizer; nothing that could run.
@@ -49,7 +50,8 @@ def store_root() -> Path:
 def stored(card: ModelCard) -> StoredModel:
     """Return where a card's weights are, or would be."""
     folder = shipped_folder(card) or store_root() / card.name
-    return StoredModel(card, folder, (model_folder(folder) / "config.json").is_file())
+    config = folder / INDEX if card.draws else model_folder(folder) / "config.json"
+    return StoredModel(card, folder, config.is_file())
 
 
 def stored_models() -> list[StoredModel]:
@@ -66,7 +68,8 @@ def find_model(name: str) -> StoredModel:
 
     Raises:
         CardError: there is no such card and no such folder.
-        ModelFolderError: its weights are not on this machine, or a folder has no readable ``config.json``.
+        ModelFolderError: its weights are not on this machine, or a folder has neither a readable ``config.json`` nor a
+            ``model_index.json``.
     """
     try:
         found = stored(load_card(name))
@@ -85,11 +88,15 @@ def find_model(name: str) -> StoredModel:
 
 
 def folder_card(path: Path) -> ModelCard:
-    """Return the card of a local folder, from its ``config.json``.
+    """Return the card of a local folder, from its ``model_index.json`` or its ``config.json``.
 
     Raises:
         ModelFolderError: it has none that can be read.
     """
+    if (path / INDEX).is_file():
+        return ModelCard(
+            path.resolve().name, f"the pipeline in {path}", pipeline_kind(path), "unknown", folder=str(path)
+        )
     config = model_folder(path) / "config.json"
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
@@ -148,6 +155,8 @@ def _download(card: ModelCard, repository: str, revision: str | None, partial: P
     # The library changed the package that it reaches servers with twice; this is the root of that package's errors.
     transport_error: Any = HfHubHTTPError.__mro__[1]
     below = f"{card.subfolder}/" if card.subfolder else ""
+    parts = [f"{part}/" for part in PART_FOLDERS] if card.draws else [""]
+    wanted = [below + part + pattern for part in parts for pattern in WANTED] + [below + INDEX] * card.draws
     endpoint = os.environ.get("HF_ENDPOINT")  # read anew: the library reads it once, when it is imported
     try:
         commit = HfApi(endpoint=endpoint).model_info(repository, revision=revision).sha
@@ -155,8 +164,8 @@ def _download(card: ModelCard, repository: str, revision: str | None, partial: P
             repository,
             revision=commit,
             local_dir=partial,
-            allow_patterns=[below + pattern for pattern in WANTED],
-            ignore_patterns=[f"{below}*/*"],  # a star matches a slash too
+            allow_patterns=wanted,
+            ignore_patterns=[f"{below}{part}*/*" for part in parts],  # a star matches a slash too
             endpoint=endpoint,
         )
     except (transport_error, EntryNotFoundError, OSError, ValueError) as error:
@@ -168,7 +177,10 @@ def _download(card: ModelCard, repository: str, revision: str | None, partial: P
     if not folder.is_dir():
         raise PullError(f"{repository} has no folder {card.subfolder}; correct the model's card")
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the library's notes of the download
-    check_folder(folder, hashes=False)
+    if card.draws:
+        check_pipeline(folder)
+    else:
+        check_folder(folder, hashes=False)
     write_lock(folder, repository, str(commit))
     shutil.rmtree(final, ignore_errors=True)  # the remains of something that was no model
     os.replace(folder, final)

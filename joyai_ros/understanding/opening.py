@@ -53,10 +53,13 @@ def open_model(config: ModelConfig) -> OpenModel:
 
 
 def _local(config: ModelConfig) -> OpenModel:
+    from joyai_ros.models.errors import ModelFolderError
     from joyai_ros.models.folder import check_folder
     from joyai_ros.models.store import find_model
     from joyai_ros.understanding.local import LocalBackend
 
     found = find_model(config.name)
+    if found.card.draws:
+        raise ModelFolderError(f"{found.card.name} draws images and answers no questions; choose a model that does")
     check_folder(found.folder, hashes=False)
     return OpenModel(LocalBackend(found.card.name, found.folder, config.local), found.card.confidence_temperature)

@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.imagination.mmdit.conditioning import QwenConditioner
-from joyai_ros.imagination.mmdit.errors import DrawCanceledError, PipelineFolderError
-from joyai_ros.imagination.mmdit.folder import EDIT, PLUS, check_pipeline
+from joyai_ros.imagination.mmdit.errors import DrawCanceledError
 from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
+from joyai_ros.models.errors import PipelineFolderError
 from joyai_ros.models.folder import write_lock
+from joyai_ros.models.pipeline_folder import EDIT, PLUS, check_pipeline
 
 
 @pytest.fixture

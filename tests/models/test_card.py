@@ -3,6 +3,7 @@ import pytest
 from joyai_ros.models.card import CardSampling, load_card, load_cards, read_card
 from joyai_ros.models.errors import CardError
 from joyai_ros.models.folder import ARCHITECTURE
+from joyai_ros.models.pipeline_folder import EDIT, PLUS
 
 GOOD = "name: good\nwhat: a model\narchitecture: Some\ndtype: float32\n"
 
@@ -19,12 +20,14 @@ def write(tmp_path):
 
 def test_the_cards_that_come_with_the_package():
     cards = {card.name: card for card in load_cards()}
+    drawing = {"joyai-image-edit": EDIT, "joyai-image-edit-plus": PLUS, "small-edit": EDIT}
     sizes = [f"qwen3-vl-{size}-instruct" for size in ("2b", "4b", "8b")]
-    assert set(cards) == {"joyai-image-und", "openspatial-qwen3-vl-8b", *sizes, "small-und"}
+    assert set(cards) == {*("joyai-image-und", "openspatial-qwen3-vl-8b", *sizes, "small-und"), *drawing}
     und = cards["joyai-image-und"]
     assert (und.subfolder, und.sampling) == ("JoyAI-Image-Und", CardSampling(0.7, 0.8, 50))
     for card in cards.values():
-        assert card.architecture == ARCHITECTURE
+        assert card.architecture == drawing.get(card.name, ARCHITECTURE)
+        assert card.draws == (card.name in drawing)
         assert card.revision is None and card.unverified, "nothing was verified here, and the card says so"
         assert card.confidence_temperature is None
         assert bool(card.repository) != bool(card.folder)
@@ -39,7 +42,7 @@ def test_a_small_card(write):
 
 
 def test_an_unknown_card_names_those_there_are():
-    with pytest.raises(CardError, match=r"no model card 'other'; there are joyai-image-und, .*small-und"):
+    with pytest.raises(CardError, match=r"no model card 'other'; there are joyai-image-edit.*, small-und"):
         load_card("other")
 
 

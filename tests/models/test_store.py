@@ -11,6 +11,7 @@ from joyai_ros.errors import JoyaiError
 from joyai_ros.models.card import ModelCard
 from joyai_ros.models.errors import CardError, ModelFolderError, PullError
 from joyai_ros.models.folder import LOCK, check_folder, read_lock
+from joyai_ros.models.pipeline_folder import EDIT, check_pipeline
 from joyai_ros.models.store import find_model, folder_card, pull, store_root, stored
 from tests.models.hub import COMMIT, Hub
 
@@ -75,6 +76,24 @@ def test_a_broken_download_goes_on_where_it_was(hub):
     assert any(SHARD in line for line in hub.asked)
     fetched = [line for line in hub.asked if line.startswith("GET") and "/resolve/" in line]
     assert not [line for line in fetched if line.endswith("config.json")], "what had come is not fetched again"
+
+
+def test_a_pipeline_comes_with_all_its_parts(hub, edit_folder, tmp_path):
+    hub.root = shutil.copytree(edit_folder, tmp_path / "pipeline")
+    (hub.root / "transformer" / "older").mkdir()
+    (hub.root / "transformer" / "older" / "diffusion_pytorch_model.safetensors").write_bytes(b"not asked for")
+    (hub.root / "text_encoder" / "modeling.py").write_text("raise SystemExit('remote code')")
+    (hub.root / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"a pickle")
+    card = dataclasses.replace(CARD, architecture=EDIT, subfolder="")
+    model = pull(card)
+    names = {path.relative_to(model.folder).as_posix() for path in model.folder.rglob("*") if path.is_file()}
+    expected = {path.relative_to(edit_folder).as_posix() for path in edit_folder.rglob("*") if path.is_file()}
+    assert names == expected | {LOCK}
+    assert model.present and check_pipeline(model.folder, hashes=True).hashed == len(expected)
+    assert find_model(str(model.folder)).card.draws
+    (hub.root / "model_index.json").unlink()
+    with pytest.raises(ModelFolderError, match=r"lacks model_index\.json"):
+        pull(dataclasses.replace(card, name="other"))
 
 
 def test_two_at_once_bring_one_model(hub):

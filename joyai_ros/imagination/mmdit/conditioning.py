@@ -15,8 +15,8 @@ from torch import Tensor
 
 from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.imagination.mmdit.errors import PipelineFolderError
 from joyai_ros.imagination.mmdit.recent import Recent, image_key
+from joyai_ros.models.errors import PipelineFolderError
 
 # The backslash and the n are two characters: so the authors trained it.
 SYSTEM = (

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from joyai_ros.errors import InputError, JoyaiError
-
-
-class PipelineFolderError(InputError):
-    """A folder holds no pipeline that can be loaded: a part is missing, of the wrong kind, or not safetensors."""
+from joyai_ros.errors import JoyaiError
 
 
 class DrawError(JoyaiError):

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from joyai_ros.errors import ConfigError
-from joyai_ros.imagination.mmdit.errors import DrawMemoryError, PipelineFolderError
-from joyai_ros.imagination.mmdit.folder import PLUS, check_pipeline
+from joyai_ros.imagination.mmdit.errors import DrawMemoryError
+from joyai_ros.models.errors import PipelineFolderError
 from joyai_ros.models.memory import memory_errors_as
+from joyai_ros.models.pipeline_folder import PLUS, check_pipeline
 from joyai_ros.models.qwen_processor import read_processor
 from joyai_ros.settings import setting
 
@@ -39,7 +40,7 @@ class Pipeline:
     """The loaded parts.
 
     Attributes:
-        kind: ``folder.EDIT`` or ``folder.PLUS``.
+        kind: ``pipeline_folder.EDIT`` or ``pipeline_folder.PLUS``.
         transformer: the MMDiT.
         vae: between images and latents.
         scheduler: gives the noise levels.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joyai_ros.imagination.mmdit.errors import PipelineFolderError
-from joyai_ros.models.errors import ModelFolderError
-from joyai_ros.models.folder import LOCK, PICKLES, compare_lock, read_tensors
+from joyai_ros.models.errors import ModelFolderError, PipelineFolderError
+from joyai_ros.models.folder import LOCK, PICKLES, Tensor, compare_lock, read_tensors
 
 INDEX = "model_index.json"
 EDIT = "JoyImageEditPipeline"  # none or one reference, of the size of the image
@@ -22,6 +22,8 @@ _PARTS = {
     "text_encoder": "Qwen3VLForConditionalGeneration",
     "processor": "Qwen3VLProcessor",
 }
+# What a download needs: these, and the tokenizer apart from the processor, which diffusers itself asks for.
+PART_FOLDERS = ("transformer", *_PARTS, "tokenizer")
 _CONFIGS = {"scheduler": "scheduler_config.json", "processor": "tokenizer.json"}
 _WEIGHTS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 
@@ -34,20 +36,31 @@ class PipelineFolder:
         folder: where it is.
         kind: :data:`EDIT` or :data:`PLUS`.
         size: bytes of weights of each part that has any.
+        tensors: of each part that has any, by name.
+        hashed: files whose SHA-256 was compared with the lock file.
     """
 
     folder: Path
     kind: str
     size: Mapping[str, int]
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    hashed: int
+
+    def parameters(self, part: str) -> int:
+        """Return how many weights a part has; 0 where it has none."""
+        return sum(math.prod(tensor.shape) for tensor in self.tensors.get(part, {}).values())
 
 
-def check_pipeline(folder: Path, text_encoder: bool = True, hashes: bool = False) -> PipelineFolder:
+def check_pipeline(
+    folder: Path, text_encoder: bool = True, hashes: bool = False, on_file: Callable[[str], None] | None = None
+) -> PipelineFolder:
     """Check a pipeline's folder without loading it.
 
     Args:
         folder: as ``save_pretrained`` writes it.
         text_encoder: whether the MLLM must be in it; not where another one gives the states.
         hashes: whether to read all files and compare them with the lock file of the download, where there is one.
+        on_file: called with each file's name before it is read whole.
 
     Raises:
         PipelineFolderError: the first thing that is wrong, where, and what to do.
@@ -57,17 +70,30 @@ def check_pipeline(folder: Path, text_encoder: bool = True, hashes: bool = False
     if not text_encoder:
         del expected["text_encoder"]
     sizes: dict[str, int] = {}
+    tensors: dict[str, Mapping[str, Tensor]] = {}
     for part, wanted in expected.items():
         named = index.get(part)
         if not isinstance(named, list) or len(named) != 2 or named[1] != wanted:
             raise PipelineFolderError(f"{folder / INDEX} names {named} as its {part}; only {wanted} can be loaded")
-        sizes |= _check_part(folder / part, part)
+        _check_part(folder / part, part)
+        if part in _WEIGHTS:
+            sizes[part], tensors[part] = _weights(folder / part, part)
+    hashed = 0
     if hashes and (folder / LOCK).is_file():
         try:
-            compare_lock(folder)
+            hashed = compare_lock(folder, on_file)
         except ModelFolderError as error:
             raise PipelineFolderError(str(error)) from error
-    return PipelineFolder(folder, kind, sizes)
+    return PipelineFolder(folder, kind, sizes, tensors, hashed)
+
+
+def pipeline_kind(folder: Path) -> str:
+    """Return which pipeline a folder holds: :data:`EDIT` or :data:`PLUS`; its parts are not looked at.
+
+    Raises:
+        PipelineFolderError: it holds none of these.
+    """
+    return _read_index(folder)[0]
 
 
 def _read_index(folder: Path) -> tuple[str, Mapping[str, Any]]:
@@ -86,8 +112,7 @@ def _read_index(folder: Path) -> tuple[str, Mapping[str, Any]]:
     return str(kind), index
 
 
-def _check_part(folder: Path, part: str) -> dict[str, int]:
-    """Check one part of a pipeline and return the bytes of its weights under its name, where it has any."""
+def _check_part(folder: Path, part: str) -> None:
     config = folder / _CONFIGS.get(part, "config.json")
     if not config.is_file():
         raise PipelineFolderError(f"{folder} lacks {config.name}, so the pipeline has no {part}; pull the model again")
@@ -96,8 +121,10 @@ def _check_part(folder: Path, part: str) -> dict[str, int]:
             raise PipelineFolderError(
                 f"{path} is a pickle, which can run code when it is loaded; only safetensors are used: convert or delete it"
             )
-    if part not in _WEIGHTS:
-        return {}
+
+
+def _weights(folder: Path, part: str) -> tuple[int, Mapping[str, Tensor]]:
+    """Return the bytes of a part's weights, and its tensors."""
     shards, promised = _shards(folder, _WEIGHTS[part])
     try:
         held = read_tensors(folder, shards)
@@ -106,7 +133,7 @@ def _check_part(folder: Path, part: str) -> dict[str, int]:
     absent = sorted(promised - set(held))
     if absent:
         raise PipelineFolderError(f"{folder}: no file holds the tensor {absent[0]} of its index; pull the model again")
-    return {part: sum((folder / name).stat().st_size for name in shards)}
+    return sum((folder / name).stat().st_size for name in shards), held
 
 
 def _shards(folder: Path, stem: str) -> tuple[list[str], set[str]]:
