@@ -96,19 +96,21 @@ class DepthImaginer:
             MotionError: as :func:`joyai_ros.geometry.motion.orbit`.
         """
         depth = _depth_of(observation)
-        if up is None:
-            up = IMAGE_UP if observation.up is None else observation.up
+        up = up_or_image(observation) if up is None else up
         if pivot is None:
             pivot = default_pivot(observation.camera, depth)
-        return self._render(observation, orbit(motion, pivot, up), observation.camera, motion)
+        return self._render(observation, orbit(motion, pivot, up), observation.camera, motion, is_exact=True)
 
-    def imagine_pose(self, observation: Observation, source_from_view: Mat4, camera: Camera | None = None) -> View:
+    def imagine_pose(
+        self, observation: Observation, source_from_view: Mat4, camera: Camera | None = None, is_exact: bool = False
+    ) -> View:
         """Return what a camera at another pose would see.
 
         Args:
             observation: the newest frame, with depth.
             source_from_view: (4, 4) pose of the new camera in the observation's optical frame.
             camera: the undistorted new camera; None: the observation's.
+            is_exact: the pose was computed, not measured: the view stays sharp.
 
         Raises:
             DepthError: the observation has no depth.
@@ -116,10 +118,15 @@ class DepthImaginer:
             CameraError: the camera is distorted.
         """
         pose = rigid.checked_transform(source_from_view, "pose of the view")
-        return self._render(observation, pose, camera or observation.camera, None)
+        return self._render(observation, pose, camera or observation.camera, None, is_exact)
 
     def _render(
-        self, observation: Observation, source_from_view: Mat4, camera: Camera, motion: CameraMotion | None
+        self,
+        observation: Observation,
+        source_from_view: Mat4,
+        camera: Camera,
+        motion: CameraMotion | None,
+        is_exact: bool,
     ) -> View:
         found = _layer_of(observation, camera, rigid.inverse(source_from_view))
         measured = nearness_of(_depth_of(observation))
@@ -132,7 +139,7 @@ class DepthImaginer:
         warped = completed(merge(found, earlier) if earlier else found, camera)
         world_from_camera = observation.world_from_camera
         return View(
-            image=warped.color if motion is not None else self._softened(warped.color, camera),
+            image=warped.color if is_exact else self._softened(warped.color, camera),
             camera=camera,
             validity=warped.validity,
             source_from_view=source_from_view,
@@ -167,6 +174,11 @@ class DepthImaginer:
         turned = np.degrees(rigid.rotation_angle(step[:3, :3]))
         far = float(np.linalg.norm(step[:3, 3])) >= self._config.memory_step_m
         return bool(far or turned >= self._config.memory_step_deg)
+
+
+def up_or_image(observation: Observation) -> Vec3:
+    """Return the (3,) direction against gravity in the optical frame, or the image's where it is not known."""
+    return IMAGE_UP if observation.up is None else observation.up
 
 
 def _depth_of(observation: Observation) -> DepthImage:
