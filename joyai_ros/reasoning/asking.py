@@ -13,15 +13,15 @@ from joyai_ros.reasoning.imagined import views_around
 from joyai_ros.reasoning.measure import measure
 from joyai_ros.reasoning.measured import Measured
 from joyai_ros.reasoning.question import Asked, Look, Question
+from joyai_ros.reasoning.requests import format_of, prompt_of, shown, spelled
 from joyai_ros.reasoning.resolve import resolve
 from joyai_ros.reasoning.wording import measured_in_words, said_in_words
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import RelationConfig
 from joyai_ros.scene.types import Status
-from joyai_ros.understanding.anchors import draw_marks
 from joyai_ros.understanding.backend import Backend, Finish, IsCanceled, ModelError, ModelReply, ModelRequest, OnText
 from joyai_ros.understanding.formats import AnswerFormatError, Choice, Parsed, Text, parse
-from joyai_ros.understanding.prompts import SYSTEM, Referent, plain, prompt_for
+from joyai_ros.understanding.prompts import SYSTEM
 
 
 class Asker:
@@ -85,20 +85,15 @@ class Asker:
         return [self._judged(asked, found, request, reply) for asked, found, request, reply in answers]
 
     def _request(self, asked: Asked) -> ModelRequest:
-        images = [_marked(look) if asked.things else look.observation.color for look in asked.looks]
-        referents = [
-            _referent(asked.looks[view], thing.id) for thing, view in zip(asked.things, asked.views, strict=True)
-        ]
-        prompt = prompt_for(asked.task, asked.question.text, referents, _spelled(asked))
+        images = shown(asked)
+        prompt = prompt_of(asked)
         extra: list[ColorImage] = []
         if asked.question.max_imagined_views > 0:
             observation = asked.looks[0].observation
             extra = views_around(observation, asked.question.max_imagined_views, self._config.imagined_yaw_deg)
         if extra:
             prompt += f" The last {len(extra)} images show the first one's scene from other sides, computed from depth."
-        answer = Choice(_spelled(asked)) if asked.options else asked.task.answer
-        assert answer is not None
-        return ModelRequest((*images, *extra), prompt, answer, SYSTEM)
+        return ModelRequest((*images, *extra), prompt, format_of(asked), SYSTEM)
 
     def _judged(self, asked: Asked, measured: Measured | None, request: ModelRequest, reply: ModelReply) -> Answer:
         """Return the answer that the policy makes of the model's reply and the measurement."""
@@ -126,31 +121,6 @@ class Asker:
         return 1.0 / (1.0 + math.exp(-max(min(log_odds / self._temperature, 50.0), -50.0)))
 
 
-def _marked(look: Look) -> ColorImage:
-    """The frame with all its things numbered: the same picture for every question, so that it is encoded once."""
-    return draw_marks(look.observation.color, [thing.box for thing in look.things])
-
-
-def _referent(look: Look, name: str) -> Referent:
-    for number, thing in enumerate(look.things, start=1):
-        if thing.id == name:
-            return Referent(thing.label, number if thing.box is not None else None)
-    raise KeyError(name)
-
-
-def _spelled(asked: Asked) -> tuple[str, ...]:
-    """Return the options as the model spells them: numbers for objects."""
-    if not asked.options:
-        return ()
-    if isinstance(asked.task.answer, Choice) or asked.task.name == "choice":
-        return tuple(plain(option) for option in asked.options)
-    start = len(asked.things) - len(asked.options)
-    marks = []
-    for thing, view in zip(asked.things[start:], asked.views[start:], strict=True):
-        marks.append(str(_referent(asked.looks[view], thing.id).mark or thing.id))
-    return tuple(marks) if len(set(marks)) == len(marks) else tuple(f"{k + 1}" for k in range(len(marks)))
-
-
 def _parsed(request: ModelRequest, reply: ModelReply) -> Parsed:
     try:
         return parse(request.format, reply.text)
@@ -161,7 +131,7 @@ def _parsed(request: ModelRequest, reply: ModelReply) -> Parsed:
 def _said(asked: Asked, parsed: Parsed) -> Said:
     """Return the model's answer in the terms of a measurement: object ids, pixels, metres."""
     height, width = asked.looks[0].observation.color.shape[:2]
-    choice = asked.options[_spelled(asked).index(parsed.choice)] if parsed.choice else ""
+    choice = asked.options[spelled(asked).index(parsed.choice)] if parsed.choice else ""
     return Said(
         choice=choice,
         value=parsed.value,

@@ -15,6 +15,7 @@ from joyai_ros.understanding.formats import AnswerFormat, Boxes, Choice, Count, 
 MOST_VIEWS = 8
 CLOCK = tuple(f"{hour} o'clock" for hour in range(1, 13))
 AHEAD_DEG = 10.0  # to each side: what is straight ahead
+COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "grey", "white", "black")
 MOVES = ("left", "right", "up", "down", "forward", "backward", "turned left", "turned right", "not at all")
 
 
@@ -215,6 +216,8 @@ _ALL = (
         _ONE,
         check="direction_to_go",
     ),
+    Task("existence", Capability.GROUNDING, "{question} Look at the whole image.", Choice(("yes", "no"))),
+    Task("color", Capability.GROUNDING, "Which colour is {a}?", Choice(COLORS), _ONE),
     Task(
         "ground_boxes",
         Capability.GROUNDING,

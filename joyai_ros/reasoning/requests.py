@@ -1,0 +1,58 @@
+"""What a model is shown and told of a question: marked images, the prompt, and the form of its answer.
+
+Questions to a model and the data that it is trained on are made by the same functions.
+"""
+
+from __future__ import annotations
+
+from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.reasoning.question import Asked, Look
+from joyai_ros.understanding.anchors import draw_marks
+from joyai_ros.understanding.formats import AnswerFormat, Choice
+from joyai_ros.understanding.prompts import Referent, plain, prompt_for
+
+
+def shown(asked: Asked) -> list[ColorImage]:
+    """Return the frames of a question; where it is about objects, all things are numbered in them.
+
+    It is the same picture for every question about a frame, so that it is encoded once.
+    """
+    if not asked.things:
+        return [look.observation.color for look in asked.looks]
+    return [draw_marks(look.observation.color, [thing.box for thing in look.things]) for look in asked.looks]
+
+
+def prompt_of(asked: Asked, named: bool = True) -> str:
+    """Return the prompt of a question; objects go by their mark alone where they are not ``named``."""
+    referents = [
+        _referent(asked.looks[view], thing.id, named) for thing, view in zip(asked.things, asked.views, strict=True)
+    ]
+    return prompt_for(asked.task, asked.question.text, referents, spelled(asked))
+
+
+def format_of(asked: Asked) -> AnswerFormat:
+    """Return the form of the answer."""
+    if asked.options:
+        return Choice(spelled(asked))
+    assert asked.task.answer is not None
+    return asked.task.answer
+
+
+def spelled(asked: Asked) -> tuple[str, ...]:
+    """Return the options as the model spells them: numbers for objects."""
+    if not asked.options:
+        return ()
+    if isinstance(asked.task.answer, Choice) or asked.task.name == "choice":
+        return tuple(plain(option) for option in asked.options)
+    start = len(asked.things) - len(asked.options)
+    marks = []
+    for thing, view in zip(asked.things[start:], asked.views[start:], strict=True):
+        marks.append(str(_referent(asked.looks[view], thing.id).mark or thing.id))
+    return tuple(marks) if len(set(marks)) == len(marks) else tuple(f"{k + 1}" for k in range(len(marks)))
+
+
+def _referent(look: Look, name: str, named: bool = True) -> Referent:
+    for number, thing in enumerate(look.things, start=1):
+        if thing.id == name:
+            return Referent(thing.label if named else "", number if thing.box is not None else None)
+    raise KeyError(name)
