@@ -26,7 +26,8 @@ from joyai_ros.imagination.consistency import ConsistencyConfig, Verdict, check_
 from joyai_ros.imagination.depth_view import DepthImaginer, up_or_image
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import Drawn, DrawRequest, IsCanceled, OnStep
-from joyai_ros.imagination.requests import Angles, MoveCamera, RequestError, split
+from joyai_ros.imagination.requests import MoveCamera, RequestError, split
+from joyai_ros.models.angles import Angles
 from joyai_ros.scene.observation import Observation
 
 Warp = Callable[[Mat4, Camera], View]  # the measured surface from a pose in the frame's optical frame, for a camera

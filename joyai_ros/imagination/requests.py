@@ -17,6 +17,7 @@ from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D, checked_box2d
 from joyai_ros.geometry.motion import CameraMotion
+from joyai_ros.models.angles import Angles
 
 _RED = (255, 0, 0)
 _MOST_TEXT = 2000  # characters
@@ -38,21 +39,6 @@ class Side(str, enum.Enum):
     FRONT_LEFT = "front left"
     REAR_RIGHT = "rear right"
     REAR_LEFT = "rear left"
-
-
-@dataclass(frozen=True)
-class Angles:
-    """How a model counts the angles of a camera motion, and how far it can go at once (fields of its card).
-
-    Attributes:
-        yaw_sign, pitch_sign: 1 where its angles count as those of :class:`CameraMotion`, -1 where the other way round.
-        most_yaw, most_pitch: degrees in one request.
-    """
-
-    yaw_sign: int = 1
-    pitch_sign: int = 1
-    most_yaw: float = 90.0
-    most_pitch: float = 60.0
 
 
 @dataclass(frozen=True)

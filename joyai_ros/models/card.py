@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from joyai_ros.models.angles import Angles
 from joyai_ros.models.errors import CardError
 from joyai_ros.models.pipeline_folder import EDIT, PLUS
 from joyai_ros.resources import resource_dir, resource_files
@@ -42,6 +43,8 @@ class ModelCard:
         sampling: the authors' defaults; null for greedy.
         confidence_temperature: what answers' log-probabilities are divided by to be calibrated; null where the model was
             not calibrated, and confidences stay unset.
+        angles: how a model that draws counts the angles of a camera motion.
+        preset: how it draws where nobody says; null for the package's default.
         unverified: what this card says by its sources alone.
     """
 
@@ -58,6 +61,8 @@ class ModelCard:
     memory: Mapping[str, float] = field(default_factory=dict)
     sampling: CardSampling | None = None
     confidence_temperature: float | None = None
+    angles: Angles = Angles()
+    preset: str | None = None
     unverified: tuple[str, ...] = ()
 
     @property
@@ -116,8 +121,8 @@ def shipped_folder(card: ModelCard) -> Path | None:
     return resource_dir("models") / card.folder if card.folder else None
 
 
-_TEXTS = ("name", "what", "architecture", "dtype", "licence", "repository", "revision", "subfolder", "folder")
-_NEEDED = ("name", "what", "architecture", "dtype", "subfolder")
+_TEXTS = ("name", "what", "architecture", "dtype", "licence", "repository", "revision", "subfolder", "folder", "preset")
+_NEEDED = ("name", "what", "architecture", "dtype", "subfolder", "angles")
 
 
 def _value(path: Path, key: str, value: Any) -> Any:
@@ -135,6 +140,8 @@ def _value(path: Path, key: str, value: Any) -> Any:
             return _typed(value, int)
         if key == "confidence_temperature":
             return float(value)
+        if key == "angles":
+            return Angles(**value)
         if key == "memory":
             return {str(kind): float(gigabytes) for kind, gigabytes in value.items()}
         if key == "sampling":

@@ -1,5 +1,6 @@
 import pytest
 
+from joyai_ros.models.angles import Angles
 from joyai_ros.models.card import CardSampling, load_card, load_cards, read_card
 from joyai_ros.models.errors import CardError
 from joyai_ros.models.folder import ARCHITECTURE
@@ -41,6 +42,12 @@ def test_a_small_card(write):
     assert (card.unverified, card.memory, card.confidence_temperature, card.sampling) == ((), {}, 2.0, None)
 
 
+def test_the_angles_of_a_card(write):
+    card = read_card(write(GOOD + "preset: fast\nangles: {yaw_sign: -1, most_yaw: 45}\n"))
+    assert (card.preset, card.angles) == ("fast", Angles(yaw_sign=-1, most_yaw=45))
+    assert read_card(write(GOOD)).angles == Angles()
+
+
 def test_an_unknown_card_names_those_there_are():
     with pytest.raises(CardError, match=r"no model card 'other'; there are joyai-image-edit.*, small-und"):
         load_card("other")
@@ -57,6 +64,8 @@ def test_an_unknown_card_names_those_there_are():
         (GOOD.replace("a model", "3"), "what is 3, which it cannot be"),
         (GOOD.replace("a model", "null"), "what is None, which it cannot be"),
         (GOOD + "memory: 3\n", "memory is 3"),
+        (GOOD + "angles: {yaw_sign: 2}\n", "angles is"),
+        (GOOD + "angles: {roll: 2}\n", "angles is"),
         (GOOD + "memory: {bfloat16: much}\n", "memory is"),
         (GOOD + "sampling: {temperature: 1.0}\n", "sampling is"),
         (GOOD + "parameters: many\n", "parameters is 'many'"),

@@ -11,28 +11,15 @@ from typing import Any
 import torch
 
 from joyai_ros.errors import ConfigError
+from joyai_ros.imagination.config import PipelineLoading
 from joyai_ros.imagination.mmdit.errors import DrawMemoryError
 from joyai_ros.models.errors import PipelineFolderError
 from joyai_ros.models.memory import memory_errors_as
 from joyai_ros.models.pipeline_folder import PLUS, check_pipeline
 from joyai_ros.models.qwen_processor import read_processor
-from joyai_ros.settings import setting
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-
-@dataclass(frozen=True)
-class PipelineLoading:
-    """How a pipeline is loaded."""
-
-    precision: str = setting("auto", "float32, bfloat16, float16, or auto: bfloat16 on an accelerator, else float32")
-    device: str = setting("auto", "auto, cpu, cuda, cuda:1 ...")
-    hashes: bool = setting(False, "first compare all files with the lock file of their download, where there is one")
-    text_encoder: bool = setting(True, "load the pipeline's own MLLM; not where another one conditions the MMDiT")
-    in_turn: bool = setting(
-        False, "keep MLLM and MMDiT on the device only while they work: slower; the larger one fits"
-    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+"""The model that the settings name, ready to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from joyai_ros.errors import MissingDependencyError
+from joyai_ros.imagination.buckets import Fitting, buckets, fit
+from joyai_ros.imagination.config import ImaginationConfig
+from joyai_ros.imagination.mmdit.presets import Preset, find_preset
+from joyai_ros.imagination.mmdit.request import MOST_REFERENCES
+from joyai_ros.imagination.model_view import ModelImaginer, filled_size
+from joyai_ros.models.card import ModelCard
+from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.store import find_model
+
+if TYPE_CHECKING:  # torch is loaded with the first model, not with the settings
+    from joyai_ros.imagination.mmdit.sampler import Sampler
+
+_PRESET = "balanced"
+
+
+@dataclass(frozen=True)
+class OpenPainter:
+    """A model that draws.
+
+    Attributes:
+        card: of the model.
+        sampler: draws.
+        shapes: (height, width) buckets of the model at 1024.
+        config: the settings that it was opened with.
+    """
+
+    card: ModelCard
+    sampler: Sampler
+    shapes: Sequence[tuple[int, int]]
+    config: ImaginationConfig
+
+    @property
+    def most_references(self) -> int:
+        """Images that a request may show it."""
+        return MOST_REFERENCES if self.sampler.pipeline.takes_several else 1
+
+    @property
+    def imaginer(self) -> ModelImaginer:
+        """What imagines views with it."""
+        return ModelImaginer(self.sampler, self.card.name, self.shapes, self.card.angles, self.config.parts)
+
+    def preset(self, name: str = "") -> Preset:
+        """Return a preset by its name; that of the settings or the card where it is empty.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        chosen = name or self.config.preset or self.card.preset or _PRESET
+        return find_preset(chosen, self.sampler.pipeline.takes_several)
+
+    def fitting(self, size: tuple[int, int], base: int = 0) -> Fitting:
+        """Return how an image of (width, height) fits into this model's bucket of a base size; 0: the settings', or its own.
+
+        Raises:
+            BucketError: there is no such size.
+        """
+        return fit(size, buckets(base or self.config.size or filled_size(size), self.shapes))
+
+
+def open_painter(config: ImaginationConfig) -> OpenPainter:
+    """Return the model of the settings, loaded; this takes seconds to minutes.
+
+    Raises:
+        CardError: there is no such card and no such folder.
+        ModelFolderError: its weights are not here, not whole, not what was downloaded, or it draws nothing.
+        ConfigError: there is no such preset, precision or device.
+        DrawMemoryError: it does not fit.
+        MissingDependencyError: what runs it is not installed.
+    """
+    if config.preset:
+        find_preset(config.preset)
+    found = find_model(config.model)
+    if not found.card.draws:
+        raise ModelFolderError(f"{found.card.name} answers questions and draws no images; choose a model that does")
+    try:
+        from diffusers.pipelines.joyimage.image_processor import BUCKETS
+
+        from joyai_ros.imagination.mmdit.loading import load_pipeline
+        from joyai_ros.imagination.mmdit.sampler import Sampler
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"{error.name} is not installed; install it with: pip install 'joyai_ros[neural]'"
+        ) from error
+    sampler = Sampler(load_pipeline(found.folder, config.loading))
+    return OpenPainter(found.card, sampler, BUCKETS[1024], config)
