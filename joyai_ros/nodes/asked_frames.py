@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from joyai_ros.messages.frames import FrameMessages, observe
 from joyai_ros.messages.headers import stamp_ns
 from joyai_ros.nodes.camera_stream import CameraFrame
 from joyai_ros.nodes.config import QaNodeConfig
-from joyai_ros.nodes.observing import Observer
+from joyai_ros.nodes.observing import Observed
 from joyai_ros.nodes.transforms import CameraPose, Transforms
 from joyai_ros.nodes.viewpoints import LatestScene
 from joyai_ros.reasoning.question import Look
@@ -34,14 +34,20 @@ class AskedFrames:
 
     Args:
         config: of the node.
-        observer: turns frames of messages into observations.
+        observe: turns a frame of messages into an observation.
         transforms: TF.
         scenes: the newest scene of the scene node.
     """
 
-    def __init__(self, config: QaNodeConfig, observer: Observer, transforms: Transforms, scenes: LatestScene) -> None:
+    def __init__(
+        self,
+        config: QaNodeConfig,
+        observe: Callable[[CameraFrame], Observed],
+        transforms: Transforms,
+        scenes: LatestScene,
+    ) -> None:
         self._config = config
-        self._observer = observer
+        self._observe = observe
         self._transforms = transforms
         self._scenes = scenes
         self._lock = threading.Lock()
@@ -51,7 +57,7 @@ class AskedFrames:
     def add(self, frame: CameraFrame) -> None:
         """Keep a frame."""
         with self._lock:
-            if frame.restarted:
+            if self._frames and self._frames[-1].sequence != frame.sequence:
                 self._frames.clear()
             self._frames.append(frame)
 
@@ -69,8 +75,8 @@ class AskedFrames:
         if scene is not None and frames[-1].stamp - scene.stamp <= self._config.scene_age * 1e9:
             frame = next((frame for frame in frames if frame.stamp == scene.stamp), None)
             if frame is not None:
-                return Look(self._observer.observe(frame).observation, scene)
-        observed = self._observer.observe(frames[-1])
+                return Look(self._observe(frame).observation, scene)
+        observed = self._observe(frames[-1])
         return self._measured(observed.observation, observed.level)
 
     def of_goal(self, images: Sequence[Any], infos: Sequence[Any], depths: Sequence[Any]) -> list[Look]:

@@ -30,7 +30,7 @@ class CameraFrame:
         depth, depth_info: the same of the depth image; None without one.
         detections_2d: of whatever type the detector has; None where nothing came for this frame.
         detections_3d: vision_msgs/Detection3DArray; None likewise.
-        restarted: stamps jumped back before this frame.
+        sequence: how often stamps have jumped back before it; frames are dropped, so a mark on the first would be lost.
     """
 
     stamp: int
@@ -40,7 +40,7 @@ class CameraFrame:
     depth_info: Any = None
     detections_2d: Any = None
     detections_3d: Any = None
-    restarted: bool = False
+    sequence: int = 0
 
     @property
     def frame_id(self) -> str:
@@ -121,7 +121,7 @@ class CameraStream:
                     depth_info=self._infos.get(DEPTH),
                     detections_2d=parts.get(DETECTIONS_2D),
                     detections_3d=parts.get(DETECTIONS_3D),
-                    restarted=found.restarted,
+                    sequence=found.sequence,
                 )
             )
 

@@ -22,12 +22,12 @@ class FrameSet:
     Attributes:
         stamp: nanoseconds, of the colour image.
         messages: by stream; streams that had nothing for this frame are left out.
-        restarted: this is the first frame after stamps jumped back.
+        sequence: how often stamps have jumped back before it.
     """
 
     stamp: int
     messages: dict[str, Any]
-    restarted: bool = False
+    sequence: int = 0
 
 
 @dataclass
@@ -86,13 +86,13 @@ class FrameSync:
         self._required = [DEPTH] if depth else []
         self._optional = list(detections)
         self.refused: Counter[str] = Counter()
+        self._sequence = 0
         self._clear()
 
     def _clear(self) -> None:
         self._streams = {name: _Stream() for name in (COLOR, *self._required, *self._optional)}
         self._last = -1
         self._first_color: int | None = None
-        self._restarted = False
 
     def add(self, stream: str, stamp: int, message: Any) -> FrameSet | None:
         """Take in a message and return the frame that it completes, if it completes one.
@@ -105,7 +105,7 @@ class FrameSync:
         known = self._streams[stream]
         if known.newest - stamp > _JUMP:
             self._clear()
-            self._restarted = True
+            self._sequence += 1
             known = self._streams[stream]
         if stream == COLOR:
             if stamp <= self._last:
@@ -173,9 +173,7 @@ class FrameSync:
         colors.forget(stamp + 1)
         for name in (*self._required, *self._optional):
             self._streams[name].forget(stamp - self._slop)
-        frame = FrameSet(stamp, messages, self._restarted)
-        self._restarted = False
-        return frame
+        return FrameSet(stamp, messages, self._sequence)
 
     def _give_up(self) -> None:
         """Drop colour images whose depth can no longer come, because a later one is here already."""

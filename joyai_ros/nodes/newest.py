@@ -63,31 +63,3 @@ class Newest(Generic[T]):
                 self._failed(error)
                 return
             del item
-
-
-class RateLimit:
-    """Admits at most so many items per second of stamp time: the first in each period.
-
-    Args:
-        rate: items per second; 0 admits all.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._start: int | None = None
-        self._last = 0
-        self._period = -1
-
-    def admits(self, stamp: int) -> bool:
-        """Say whether the item of this stamp in nanoseconds may pass; stamps that jump back start anew."""
-        if self._rate <= 0:
-            return True
-        if self._start is None or stamp < self._last:
-            self._start, self._period = stamp, -1
-        self._last = stamp
-        # Stamps jitter: an item a tenth of a period early still belongs to the next one.
-        period = int((stamp - self._start) * self._rate / 1e9 + 0.1)
-        if period <= self._period:
-            return False
-        self._period = period
-        return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -85,7 +85,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         self.listen(String, name(QUESTION), self._heard, qos.result())
         self._goals = OneGoalServer(self, Ask, name("ask"), self._answer_goal, config.result_timeout)
         super().setup()
-        self._frames = AskedFrames(config, self._observer, self.transforms, self._scenes)
+        self._frames = AskedFrames(config, self.observe, self.transforms, self._scenes)
 
     def start(self) -> None:
         """Take frames, questions and goals."""
@@ -189,20 +189,27 @@ class QaNode(StreamNode[QaNodeConfig]):
         return outcome
 
     def reports(self) -> list[Report]:
-        """Report on input, work, TF and the model."""
-        backend, counts = self._opened.backend, self.tally.counts()
-        values = {name: counts.get(name, 0) for name in ("questions", "questions.without_model", "dropped.questions")}
+        """Report on input, questions, TF and the model."""
         if self._trouble is not None:
-            return [*super().reports(), Report("model", "error", f"geometry answers alone: {self._trouble}", values)]
+            return [*super().reports(), Report("model", "error", f"geometry answers alone: {self._trouble}")]
+        backend = self._opened.backend
         said = (
             "geometry answers alone, as the settings say" if backend is None else f"{backend.name or 'server'} answers"
         )
-        return [*super().reports(), Report("model", "ok", said, values)]
+        return [*super().reports(), Report("model", "ok", said)]
+
+    def work_report(self, counts: Mapping[str, int], new: Mapping[str, int]) -> Report:
+        """Report on questions: how many, how long they took, what was left out."""
+        names = ("questions", "questions.without_model", "questions.left_out", "proposals.failed")
+        values = {name.replace(".", " "): counts.get(name, 0) for name in names} | self.times("compute")
+        if new.get("questions.left_out", 0):
+            return Report("work", "warning", f"{new['questions.left_out']} questions left out: too many wait", values)
+        return Report("work", "ok", "questions are answered", values)
 
     # Frames and questions of topics --------------------------------------------------------------
 
-    def _arrived(self, frame: CameraFrame) -> None:
-        self.tally.touch("frame", self.now())
+    def arrived(self, frame: CameraFrame) -> None:
+        """Keep the frame until its scene comes."""
         if self._frames is not None:
             self._frames.add(frame)
 
@@ -215,7 +222,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         try:
             self._waiting.put_nowait(str(message.data))
         except queue.Full:
-            self.tally.add("dropped.questions")
+            self.tally.add("questions.left_out")
             self.get_logger().warning(f"{self.config.waiting} questions wait already; this one is left out")
 
     def _answer_questions(self) -> None:
@@ -235,7 +242,7 @@ class QaNode(StreamNode[QaNodeConfig]):
 
     def _propose(self, proposer: Proposer) -> None:
         """Publish the newest scene with what the model adds to it, where it is time for that."""
-        if not proposer.is_due(time.monotonic()):
+        if not proposer.is_due(time.monotonic_ns()):
             return
         try:
             look = self._newest()

@@ -29,9 +29,9 @@ from joyai_ros.nodes import qos
 from joyai_ros.nodes.camera_stream import CameraFrame
 from joyai_ros.nodes.config import SceneNodeConfig
 from joyai_ros.nodes.managed import publish_all
-from joyai_ros.nodes.newest import RateLimit
 from joyai_ros.nodes.observing import Observed
-from joyai_ros.nodes.stream_node import StreamNode
+from joyai_ros.nodes.stream_node import FrameNode
+from joyai_ros.perception.due import Due
 from joyai_ros.perception.outputs import DEBUG_IMAGE, MARKERS, OBJECTS, RELATIONS, SCENE
 from joyai_ros.perception.pipeline import Seer
 from joyai_ros.scene.config import SceneConfig
@@ -41,7 +41,7 @@ from joyai_ros.scene.types import Scene
 from joyai_ros.srv import GetScene
 
 
-class SceneNode(StreamNode[SceneNodeConfig]):
+class SceneNode(FrameNode[SceneNodeConfig]):
     """Runs the scene engine on the newest frame.
 
     Args:
@@ -92,16 +92,21 @@ class SceneNode(StreamNode[SceneNodeConfig]):
         """Take new settings over at the next frame."""
         self._stale_engine = True
 
+    def begin_sequence(self) -> None:
+        """Forget the scenes of the sequence before, and its objects."""
+        self._scenes.clear()
+        self._stale_engine = True
+
     def _renew(self) -> None:
         """Begin a new sequence with the settings of now."""
         self._stale_engine = False
         scene = self.config.scene
         self._engine = self._make_engine(replace(scene, world_is_level=scene.world_is_level and self._level))
-        self.limit = RateLimit(self.config.scene_rate)
+        self.limit = Due(self.config.scene_rate) if self.config.scene_rate > 0 else None
 
     def process(self, frame: CameraFrame, observed: Observed) -> None:
         """Make the scene of a frame and publish it, what is waited for most first."""
-        if self._stale_engine or frame.restarted or observed.level != self._level:
+        if self._stale_engine or observed.level != self._level:
             self._level = observed.level
             self._renew()
         scene = self._engine.process(observed.observation)
@@ -116,7 +121,7 @@ class SceneNode(StreamNode[SceneNodeConfig]):
         data = serialize_message(message)
         self._scene.publish(data)
         self.note_latency(scene.stamp)
-        self._remember(scene.stamp, data, restarted=frame.restarted)
+        self._remember(scene.stamp, data)
         self._publish_rest(scene, observed, message)
 
     def _publish_rest(self, scene: Scene, observed: Observed, message: SceneMessage) -> None:
@@ -152,9 +157,7 @@ class SceneNode(StreamNode[SceneNodeConfig]):
             for item in scene.objects
         ]
 
-    def _remember(self, stamp: int, data: bytes, *, restarted: bool) -> None:
-        if restarted:
-            self._scenes.clear()
+    def _remember(self, stamp: int, data: bytes) -> None:
         self._scenes.append((stamp, data))
         oldest = stamp - int(self.config.history * 1e9)
         while len(self._scenes) > 1 and self._scenes[0][0] < oldest:

@@ -32,11 +32,11 @@ from joyai_ros.nodes.camera_stream import CameraFrame
 from joyai_ros.nodes.config import ViewNodeConfig
 from joyai_ros.nodes.goals import Goal, OneGoalServer
 from joyai_ros.nodes.managed import publish_all
-from joyai_ros.nodes.newest import RateLimit
 from joyai_ros.nodes.observing import Observed
 from joyai_ros.nodes.ranking import rank
-from joyai_ros.nodes.stream_node import StreamNode
+from joyai_ros.nodes.stream_node import FrameNode
 from joyai_ros.nodes.viewpoints import LatestScene, pivot_of, target_pose, up_of
+from joyai_ros.perception.due import Due
 from joyai_ros.perception.outputs import SCENE, VIEW_IMAGE, VIEW_INFO, VIEW_VALIDITY
 from joyai_ros.srv import RankViews
 
@@ -52,7 +52,7 @@ class _Wanted:
         self.pose, self.motion, self.pivot = pose, motion, pivot
 
 
-class ViewNode(StreamNode[ViewNodeConfig]):
+class ViewNode(FrameNode[ViewNodeConfig]):
     """Imagines views of the newest frame, with what earlier frames saw."""
 
     NAME = "joyai_view"
@@ -105,25 +105,29 @@ class ViewNode(StreamNode[ViewNodeConfig]):
 
     def reconfigure(self) -> None:
         """Take new rates over."""
-        self.limit = RateLimit(self.config.view_frame_rate)
-        self._due = RateLimit(self.config.view.rate)
+        self.limit = Due(self.config.view_frame_rate)
+        self._due = Due(self.config.view.rate)
 
     # Along the stream ----------------------------------------------------------------------------
 
-    def _arrived(self, frame: CameraFrame) -> None:
+    def arrived(self, frame: CameraFrame) -> None:
+        """Keep the frame for goals, and for the thread."""
         self._newest = frame
-        super()._arrived(frame)
+        super().arrived(frame)
+
+    def begin_sequence(self) -> None:
+        """Forget what was seen."""
+        with self._lock:
+            self._seen.clear()
 
     def process(self, frame: CameraFrame, observed: Observed) -> None:
         """Remember a frame, and imagine the view of the settings where it is due."""
         observation = observed.observation
         with self._lock:
-            if frame.restarted:
-                self._seen.clear()
             self._imaginer.remember(observation)
             self._seen.add(observation)
         config = self.config.view
-        if config.rate <= 0 or observation.depth is None or not self._due.admits(frame.stamp):
+        if observation.depth is None or not self._due.is_due(frame.stamp):
             return
         motion = CameraMotion(config.yaw_deg, config.pitch_deg, config.zoom)
         started = time.perf_counter()

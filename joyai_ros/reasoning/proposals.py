@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from joyai_ros.perception.due import Due
 from joyai_ros.reasoning.question import Look
 from joyai_ros.scene.predicates import CONVERSE, SYMMETRIC, Predicate, frame_of
 from joyai_ros.scene.types import LabelSource, Scene, SceneObject, Source, SpatialRelation, Status
@@ -161,21 +161,17 @@ class Proposer:
 
     Args:
         backend: the model; None: it is never due.
-        rate: times a second at most; 0: never.
+        rate: times a second; 0: never.
     """
 
     def __init__(self, backend: Backend | None, rate: float) -> None:
         self._backend = backend
-        self._period = 1.0 / rate if rate > 0 and backend is not None else math.inf
-        self._next = -math.inf
+        self._due = Due(rate if backend is not None else 0.0)
         self._names: dict[str, str] = {}
 
-    def is_due(self, seconds: float) -> bool:
-        """Whether it is time again, by a clock that only goes forward; if so, the next time is set."""
-        if math.isinf(self._period) or seconds < self._next:
-            return False
-        self._next = seconds + self._period
-        return True
+    def is_due(self, moment: int) -> bool:
+        """Return whether it is time again, by a clock in nanoseconds."""
+        return self._due.is_due(moment)
 
     def scene(self, look: Look, is_canceled: IsCanceled | None = None) -> Scene | None:
         """Return a frame's scene with the names and relations that the model gives; None once it was cancelled.

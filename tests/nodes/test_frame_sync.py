@@ -94,10 +94,9 @@ def test_old_and_double_stamps_are_counted():
 
 def test_stamps_that_jump_back_begin_anew():
     frames = sync(depth=False)
-    frames.add(COLOR, 50_000 * MS, "a")
-    again = frames.add(COLOR, 1_000 * MS, "b")
-    assert again.restarted
-    assert not frames.add(COLOR, 1_100 * MS, "c").restarted
+    assert frames.add(COLOR, 50_000 * MS, "a").sequence == 0
+    assert frames.add(COLOR, 1_000 * MS, "b").sequence == 1
+    assert frames.add(COLOR, 1_100 * MS, "c").sequence == 1
 
 
 def test_a_dead_depth_stream_does_not_fill_the_memory():
@@ -118,7 +117,7 @@ def test_whatever_comes_frames_leave_in_order_with_parts_that_fit(events, detect
     streams = [DETECTIONS_2D] if detections else []
     frames = sync(detections=streams)
     colors = left = 0
-    last, refused = -1, 0
+    last, refused = (0, -1), 0
     for stream, when, jitter in events:
         if stream == DETECTIONS_2D and not detections:
             continue
@@ -126,8 +125,8 @@ def test_whatever_comes_frames_leave_in_order_with_parts_that_fit(events, detect
         colors += stream == COLOR
         frame = frames.add(stream, stamp, (stream, stamp))
         if frame is not None:
-            assert frame.stamp > last or frame.restarted
-            last = frame.stamp
+            assert (frame.sequence, frame.stamp) > last
+            last = (frame.sequence, frame.stamp)
             left += 1
             assert frame.messages[COLOR] == (COLOR, frame.stamp)
             assert DEPTH in frame.messages

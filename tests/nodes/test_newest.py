@@ -1,10 +1,8 @@
-"""One place, one thread: the newest item is served, a failure ends it, a rate limit goes by stamps."""
+"""One place, one thread: the newest item is served, a failure ends it."""
 
 import threading
 
-import pytest
-
-from joyai_ros.nodes.newest import Newest, RateLimit
+from joyai_ros.nodes.newest import Newest
 from joyai_ros.nodes.tally import Tally
 
 
@@ -77,25 +75,6 @@ def test_a_failure_is_handed_over_and_ends_the_thread():
         threading.Event().wait(0.001)
     assert str(failures[0]) == "bad"
     assert place.stop()
-
-
-@pytest.mark.parametrize(
-    ("rate", "period", "expected"), [(0.0, 0.033, 100), (10.0, 1 / 30, 34), (2.0, 0.1, 20), (30.0, 1 / 30, 100)]
-)
-def test_a_rate_limit_admits_the_first_of_each_period(rate, period, expected):
-    limit = RateLimit(rate)
-    admitted = [limit.admits(int(k * period * 1e9) + 7) for k in range(100)]
-    assert admitted[0]
-    assert abs(sum(admitted) - expected) <= 1
-
-
-def test_jitter_does_not_halve_the_rate_and_a_jump_back_starts_anew():
-    limit = RateLimit(10.0)
-    jitter = [0, 3, -3, 2, -2] * 20
-    stamps = [int((100 * k + jitter[k]) * 1e6) for k in range(100)]
-    assert sum(limit.admits(s) for s in stamps) >= 95
-    assert limit.admits(0)
-    assert not limit.admits(10_000_000)
 
 
 def test_a_tally_counts_times_and_forgets_on_request():

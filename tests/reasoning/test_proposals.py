@@ -120,7 +120,7 @@ class Helpful(Model):
 def test_a_proposer_keeps_its_rate_and_asks_for_each_name_once():
     model = Helpful([])
     proposer = Proposer(model, rate=2.0)
-    assert [proposer.is_due(t) for t in (10.0, 10.3, 10.5, 10.6)] == [True, False, True, False]
+    assert [proposer.is_due(int(t * 1e9)) for t in (10.0, 10.3, 10.5, 10.6)] == [True, False, True, False]
     look = table("nothing")
     for _ in range(2):
         scene = proposer.scene(look)
@@ -130,8 +130,8 @@ def test_a_proposer_keeps_its_rate_and_asks_for_each_name_once():
 
 
 def test_a_proposer_without_a_model_or_rate_is_never_due():
-    assert not Proposer(None, 5.0).is_due(1.0)
-    assert not Proposer(Helpful([]), 0.0).is_due(1.0)
+    assert not Proposer(None, 5.0).is_due(1)
+    assert not Proposer(Helpful([]), 0.0).is_due(1)
     assert Proposer(None, 5.0).scene(table()) is None
 
 

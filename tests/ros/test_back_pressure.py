@@ -65,6 +65,21 @@ def test_the_newest_frame_is_served_and_drops_are_counted(ros, robot, gate):
     assert int(values["dropped busy"]) == counts["dropped.busy"]
 
 
+def test_a_new_sequence_begins_though_its_first_frames_are_dropped(ros, robot, gate):
+    scenes = ros.listen(Scene, "joyai/scene")
+    node = ros.launch(SceneNode, make_engine=gate)
+    robot.show_until(lambda: gate.entered, "the first frame to be taken")
+    dropped = node.tally.counts().get("dropped.busy", 0)
+    robot.stamp = 5_000_000_000  # a recording that starts over
+    robot.show_until(lambda: node.tally.counts().get("dropped.busy", 0) >= dropped + 3, "drops", pause=0.1)
+    for _ in range(50):
+        gate.opened.release()
+    robot.show_until(lambda: scenes and scenes[-1].has_camera_pose and stamp_ns(scenes[-1]) < 10e9, "the new time")
+    kept = [stamp for stamp, _ in wait_for(lambda: list(node._scenes), "a scene to be kept")]
+    assert kept == sorted(kept)
+    assert kept[-1] < 10_000_000_000
+
+
 def test_a_rate_limit_goes_by_stamps(ros, robot):
     scenes = ros.listen(Scene, "joyai/scene")
     node = ros.launch(SceneNode, parameters={"scene_rate": 2.0})  # the robot's stamps are 0.1 s apart

@@ -392,7 +392,7 @@ def test_more_questions_than_may_wait_are_counted(ros, robot):
     wait_for(lambda: publisher.get_subscription_count() == 1, "the node to listen")
     for number in range(5):
         publisher.publish(String(data=f"What is there, {number}?"))
-    wait_for(lambda: node.tally.counts().get("dropped.questions", 0) >= 3, "questions to be left out")
+    wait_for(lambda: node.tally.counts().get("questions.left_out", 0) >= 3, "questions to be left out")
     assert node.is_active
 
 
