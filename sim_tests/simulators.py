@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -41,14 +42,10 @@ class Simulator(ABC):
     def launch(self) -> list[Any]:
         """Return the launch actions that start simulator and perception."""
 
-    def stop_camera(self, ear: Ear) -> bool:
-        """Switch the camera off; False where this simulator cannot."""
+    def stop_camera(self, ear: Ear) -> Callable[[], None] | None:
+        """Switch the camera off and return what switches it on again; None where this simulator cannot."""
         del ear
-        return False
-
-    def start_camera(self, ear: Ear) -> None:
-        """Switch the camera on again, where :meth:`stop_camera` could switch it off."""
-        raise NotImplementedError
+        return None
 
 
 class Mujoco(Simulator):
@@ -64,14 +61,10 @@ class Mujoco(Simulator):
         arguments = {"seed": os.environ.get("JOYAI_SEED", "3"), "path": "sweep"}
         return [_include("demo.launch.py", arguments)]
 
-    def stop_camera(self, ear: Ear) -> bool:
-        """Deactivate the simulator's lifecycle node: time goes on, the camera is off."""
+    def stop_camera(self, ear: Ear) -> Callable[[], None]:
+        """Deactivate the simulator's lifecycle node: time goes on, the camera is off until it is activated."""
         self._change(ear, Transition.TRANSITION_DEACTIVATE)
-        return True
-
-    def start_camera(self, ear: Ear) -> None:
-        """Activate it."""
-        self._change(ear, Transition.TRANSITION_ACTIVATE)
+        return lambda: self._change(ear, Transition.TRANSITION_ACTIVATE)
 
     def _change(self, ear: Ear, transition: int) -> None:
         client = ear.create_client(ChangeState, "joyai_sim/change_state")
