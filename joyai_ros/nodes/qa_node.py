@@ -30,7 +30,6 @@ from joyai_ros.nodes.goals import Goal, OneGoalServer
 from joyai_ros.nodes.stream_node import StreamNode
 from joyai_ros.nodes.viewpoints import LatestScene
 from joyai_ros.perception.outputs import ANSWER, SCENE
-from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.fallback import Outcome, SteadyAsker
 from joyai_ros.reasoning.proposals import Proposer
 from joyai_ros.reasoning.question import Look, Question
@@ -117,9 +116,7 @@ class QaNode(StreamNode[QaNodeConfig]):
 
     def reconfigure(self) -> None:
         """Take a new policy over."""
-        ask, relations, opened = self.config.ask, self.config.scene.relations, self._opened
-        asker = Asker(opened.backend, ask, relations, opened.confidence_temperature)
-        self._asker = SteadyAsker(asker, Asker(None, ask, relations))
+        self._asker = SteadyAsker(self._opened, self.config.ask, self.config.scene.relations)
 
     # The model -----------------------------------------------------------------------------------
 
@@ -177,7 +174,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         with self._alone(is_canceled) as is_mine:
             if not is_mine:
                 return Outcome(None)
-            outcome = self._asker.ask(question, looks, on_text, is_canceled)
+            [outcome] = self._asker.ask_all([question], looks, on_text, is_canceled)
         self.tally.time("compute", time.perf_counter() - started)
         self.tally.add("questions")
         if self._opened.backend is None:

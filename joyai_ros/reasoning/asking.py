@@ -46,15 +46,9 @@ class Asker:
         self._relations = relations
         self._temperature = confidence_temperature
 
-    def ask(
-        self,
-        question: Question,
-        looks: Sequence[Look],
-        on_text: OnText | None = None,
-        is_canceled: IsCanceled | None = None,
-    ) -> Answer:
+    def ask(self, question: Question, looks: Sequence[Look]) -> Answer:
         """Answer one question; see :meth:`ask_all`."""
-        return self.ask_all([question], looks, on_text, is_canceled)[0]
+        return self.ask_all([question], looks)[0]
 
     def ask_all(
         self,

@@ -13,7 +13,7 @@ from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import RelationConfig
 from joyai_ros.understanding.backend import IsCanceled, ModelError, OnText
 from joyai_ros.understanding.config import ModelConfig
-from joyai_ros.understanding.opening import open_model
+from joyai_ros.understanding.opening import OpenModel, open_model
 from joyai_ros.understanding.tasks import QuestionError
 
 
@@ -39,8 +39,7 @@ def open_asker(model: ModelConfig, ask: AskConfig, relations: RelationConfig) ->
     """
     opened = open_model(model)
     try:
-        asker = Asker(opened.backend, ask, relations, opened.confidence_temperature)
-        yield SteadyAsker(asker, Asker(None, ask, relations))
+        yield SteadyAsker(opened, ask, relations)
     finally:
         if opened.backend is not None:
             opened.backend.close()
@@ -50,43 +49,33 @@ class SteadyAsker:
     """Asks the model, and geometry where the model fails.
 
     Args:
-        asker: asks the model; one without a model does as well.
-        geometry: one without a model.
+        opened: the model; where there is none, geometry is asked at once.
+        ask: the policy and when answers agree.
+        relations: the margins of relations.
     """
 
-    def __init__(self, asker: Asker, geometry: Asker) -> None:
-        self._asker = asker
-        self._geometry = geometry
+    def __init__(self, opened: OpenModel, ask: AskConfig, relations: RelationConfig) -> None:
+        self._asker = Asker(opened.backend, ask, relations, opened.confidence_temperature)
+        self._geometry = Asker(None, ask, relations)
 
-    def ask(
+    def ask_all(
         self,
-        question: Question,
+        questions: Sequence[Question],
         looks: Sequence[Look],
         on_text: OnText | None = None,
         is_canceled: IsCanceled | None = None,
-    ) -> Outcome:
-        """Answer one question; arguments as for :meth:`joyai_ros.reasoning.asking.Asker.ask`.
-
-        Raises:
-            QuestionError: it cannot be asked of these frames.
-        """
-        try:
-            return Outcome(self._asker.ask(question, looks, on_text, is_canceled))
-        except ModelError as error:
-            return Outcome(self.measure(question, looks), error)
-
-    def ask_all(self, questions: Sequence[Question], looks: Sequence[Look]) -> list[Outcome]:
-        """Answer questions about the same frames together.
+    ) -> list[Outcome]:
+        """Answer questions about the same frames; arguments as for :meth:`joyai_ros.reasoning.asking.Asker.ask_all`.
 
         Raises:
             QuestionError: one cannot be asked of these frames; none was.
         """
         try:
-            return [Outcome(answer) for answer in self._asker.ask_all(questions, looks)]
+            return [Outcome(answer) for answer in self._asker.ask_all(questions, looks, on_text, is_canceled)]
         except ModelError as error:
-            return [Outcome(self.measure(question, looks), error) for question in questions]
+            return [Outcome(self._measured(question, looks), error) for question in questions]
 
-    def measure(self, question: Question, looks: Sequence[Look]) -> Answer | None:
+    def _measured(self, question: Question, looks: Sequence[Look]) -> Answer | None:
         """Return geometry's answer; None where it does not understand the question."""
         try:
             return self._geometry.ask(question, looks)

@@ -60,10 +60,10 @@ class StreamQuestions:
         return Answered(answers, tuple(problems))
 
     def _each(self, looks: Sequence[Look], problems: list[tuple[str, str]]) -> list[Outcome]:
-        outcomes = []
+        outcomes: list[Outcome] = []
         for question in self._questions:
             try:
-                outcomes.append(self._asker.ask(question, looks))
+                outcomes += self._asker.ask_all([question], looks)
             except QuestionError as error:
                 problems.append((_NOT_ASKED, str(error)))
         return outcomes
