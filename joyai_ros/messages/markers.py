@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,6 +20,8 @@ _ADD, _DELETE_ALL = 0, 3  # visualization_msgs/Marker.action
 _ARROW, _CUBE, _LINE_LIST, _TEXT = 0, 1, 5, 9  # visualization_msgs/Marker.type
 _TEXT_HEIGHT = 0.025  # metres
 _WHITE: Color = (255, 255, 255)
+# The corners at the two ends of each of the twelve edges; neighbours differ in one bit of their number.
+_EDGE_ENDS = tuple(end for a in range(8) for bit in (1, 2, 4) if not a & bit for end in (a, a | bit))
 # Statements drawn as arrows, each in a namespace of its own so that a viewer can hide it. Of a converse pair one is enough,
 # and of a predicate that holds for many pairs the nearest one of each subject: the rest would only hide the scene.
 _ARROWS: dict[Predicate, Color] = {
@@ -99,7 +101,8 @@ def _object_markers(painter: _Painter, number: int, item: SceneObject, color: Co
     pose = pose_message(factory, make_transform(item.obb.rotation, item.obb.center))
     size = vector3_message(factory, np.maximum(item.obb.size, 1e-3))  # viewers warn of a scale of zero
     yield painter.marker("boxes", number, _CUBE, pose=pose, scale=size, color=painter.color(color, 0.25 * fade))
-    edges = [point_message(factory, corner) for corner in _edge_points(item)]
+    corners = [point_message(factory, corner) for corner in item.obb.corners()]
+    edges = [corners[end] for end in _EDGE_ENDS]
     yield painter.marker(
         "edges", number, _LINE_LIST, points=edges, scale=painter.scale(0.002), color=painter.color(color, fade)
     )
@@ -123,16 +126,6 @@ def _label_place(item: SceneObject, up: Vec3 | None) -> Vec3:
     """Return where the label stands: above the box; above is -y of the camera where gravity is unknown."""
     direction = np.array([0.0, -1.0, 0.0]) if up is None else np.asarray(up)
     return np.asarray(item.obb.center + direction * (item.obb.extent_along(direction) / 2 + 1.5 * _TEXT_HEIGHT))
-
-
-def _edge_points(item: SceneObject) -> Iterable[Vec3]:
-    """Return the ends of the twelve edges, two for each."""
-    corners = item.obb.corners()
-    for a in range(8):
-        for bit in (1, 2, 4):
-            if not a & bit:
-                yield corners[a]
-                yield corners[a | bit]
 
 
 def _nearest_pairs(scene: Scene) -> dict[Predicate, list[tuple[SceneObject, SceneObject]]]:

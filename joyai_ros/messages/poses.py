@@ -47,13 +47,13 @@ def _matrix(quaternion: Message, position: Message) -> Mat4:
 
 def vector3_message(factory: MessageFactory, vector: Float) -> Message:
     """Return a geometry_msgs/Vector3 from (3,)."""
-    x, y, z = (float(v) for v in vector)
+    x, y, z = np.asarray(vector, dtype=np.float64).tolist()
     return factory("geometry_msgs/msg/Vector3")(x=x, y=y, z=z)
 
 
 def point_message(factory: MessageFactory, point: Float) -> Message:
     """Return a geometry_msgs/Point from (3,)."""
-    x, y, z = (float(v) for v in point)
+    x, y, z = np.asarray(point, dtype=np.float64).tolist()
     return factory("geometry_msgs/msg/Point")(x=x, y=y, z=z)
 
 

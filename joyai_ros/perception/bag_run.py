@@ -18,7 +18,8 @@ from joyai_ros.bags.frames import BagFrame, FrameReader
 from joyai_ros.bags.metadata import TopicType
 from joyai_ros.bags.reader import BagReader
 from joyai_ros.bags.rejections import Rejection, Rejections
-from joyai_ros.bags.typestore import RosbagsFactory, typestore
+from joyai_ros.bags.relation_cdr import PackedRelations, serialize
+from joyai_ros.bags.typestore import RosbagsFactory
 from joyai_ros.bags.world import World
 from joyai_ros.bags.writer import BagWriter
 from joyai_ros.errors import BagError, CameraError, DepthError, EncodingError, ImageError, InputError, OutputError
@@ -345,10 +346,11 @@ class _Run:
     def _publish(self) -> None:
         factory = RosbagsFactory()
         for moment, perceived in self._asked:
-            for topic, msgtype, message in output_messages(factory, perceived, self._config.output):
+            relations = PackedRelations.of(perceived.scene.relations)
+            for topic, msgtype, message in output_messages(factory, perceived, self._config.output, relations=[]):
                 if topic not in self._types:
                     self._types[topic] = TopicType.known(topic, msgtype)
-                data = typestore().serialize_cdr(message, msgtype)
+                data = serialize(message, msgtype, relations)
                 self._messages.put(_Sealed(self._types[topic], data, moment))
         self._messages.end()
 

@@ -59,16 +59,25 @@ def topic_name(name: str, namespace: str) -> str:
     return "/" + "/".join(part for part in (namespace.strip("/"), name) if part)
 
 
-def output_messages(factory: MessageFactory, perceived: Perceived, config: OutputConfig) -> list[Output]:
+def output_messages(
+    factory: MessageFactory, perceived: Perceived, config: OutputConfig, relations: list[Message] | None = None
+) -> list[Output]:
     """Return everything that is published of one frame: scene topics always, view topics where there is a view,
     and answers where there are any.
 
     With a view goes its camera's transform on ``/tf``, a child of the source camera's optical frame.
+
+    Args:
+        factory: makes the messages.
+        perceived: what was made of the frame.
+        config: settings.
+        relations: messages of the scene's relations where they are made already, or none where whoever writes the
+            messages puts them in.
     """
     scene = perceived.scene
     header = headers.header(factory, scene.stamp, scene.frame_id)
     picture = draw_scene(perceived.observation.color, scene, perceived.observation.camera)
-    message = scene_message(factory, scene, masks=config.masks)
+    message = scene_message(factory, scene, masks=config.masks, relations=relations)
     messages = {
         SCENE: message,
         RELATIONS: relations_message(factory, header, scene, relations=message.relations),

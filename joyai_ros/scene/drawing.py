@@ -11,7 +11,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from joyai_ros.geometry.arrays import ColorImage, Pixels
+from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.scene.predicates import CONVERSE, SYMMETRIC, Predicate
@@ -47,9 +47,11 @@ def draw_scene(color: ColorImage, scene: Scene, camera: Camera) -> ColorImage:
     Returns:
         (H, W + panel, 3) uint8 RGB; the image part keeps its pixels, so it lies under the camera's CameraInfo still.
     """
-    height = color.shape[0]
+    height, width = color.shape[:2]
     scale = max(0.6, height / 480.0)
-    image = color.copy()
+    picture = np.empty((height, width + round(_PANEL * scale), 3), dtype=np.uint8)
+    image = picture[:, :width]
+    image[:] = color
     shown = sorted((o for o in scene.objects if o.visible), key=lambda o: -float(o.obb.center[2]))
     colors = object_colors(scene)
     for item in shown:
@@ -62,8 +64,8 @@ def draw_scene(color: ColorImage, scene: Scene, camera: Camera) -> ColorImage:
     for item in reversed(shown):  # the nearest object chooses its place first
         if item.box is not None:
             _chip(image, item, colors[item.id], scale, chips)
-    panel = _panel(scene, height, round(_PANEL * scale), colors, scale)
-    return np.asarray(cv2.hconcat([image, panel]), dtype=np.uint8)
+    _fill_panel(picture[:, width:], scene, colors, scale)
+    return picture
 
 
 def object_colors(scene: Scene) -> dict[str, Color]:
@@ -71,9 +73,14 @@ def object_colors(scene: Scene) -> dict[str, Color]:
 
     A colour follows from the id alone, unless another object has nearly the same: then it moves on.
     """
+    return dict(_colors(tuple(sorted(o.id for o in scene.objects))))
+
+
+@lru_cache(maxsize=64)  # a frame's objects are mostly those of the frame before
+def _colors(names: tuple[str, ...]) -> dict[str, Color]:
     taken: list[float] = []
     colors = {}
-    for name in sorted(o.id for o in scene.objects):
+    for name in names:
         start = zlib.crc32(name.encode()) / 2**32
         hues = [(start + step * 0.6180339887) % 1.0 for step in range(12)]  # the golden ratio leaves the widest gaps
         gaps = [min((min(abs(hue - h), 1 - abs(hue - h)) for h in taken), default=1.0) for hue in hues]
@@ -93,8 +100,14 @@ def _tint(image: ColorImage, item: SceneObject, color: Color) -> None:
     region = image[y0 : max(top + item.mask.shape[0], y0), x0 : max(left + item.mask.shape[1], x0)]
     mask = item.mask[y0 - top : y0 - top + region.shape[0], x0 - left : x0 - left + region.shape[1]]
     if region.size:
-        shaded = cv2.addWeighted(region, 0.78, np.full_like(region, color), 0.22, 0.0)
-        np.copyto(region, shaded, where=mask[..., None])
+        cv2.copyTo(cv2.LUT(region, _shades(color)), mask.view(np.uint8), region)
+
+
+@lru_cache(maxsize=256)
+def _shades(color: Color) -> ColorImage:
+    """Return (1, 256, 3) uint8: what each value of each channel becomes under a colour."""
+    values = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+    return np.asarray(cv2.addWeighted(values, 0.78, np.full_like(values, color), 0.22, 0.0), dtype=np.uint8)
 
 
 def _wireframe(image: ColorImage, box: OrientedBox, camera: Camera, color: Color) -> None:
@@ -107,15 +120,10 @@ def _wireframe(image: ColorImage, box: OrientedBox, camera: Camera, color: Color
     step = np.where(depth == depth[:, ::-1], 1.0, depth[:, ::-1] - depth)
     share = np.where(depth < _NEAR, np.clip((_NEAR - depth) / step, 0.0, 1.0), 0.0)
     ends = camera.project((pairs + share[..., None] * (pairs[:, ::-1] - pairs)).reshape(-1, 3)).reshape(-1, 2, 2)
-    for start, end in ends:
-        _line(image, start, end, color)
-
-
-def _line(image: ColorImage, start: Pixels, end: Pixels, color: Color) -> None:
-    """Draw an antialiased line of one pixel with sub-pixel ends."""
-    points = [(round(float(x) * 16), round(float(y) * 16)) for x, y in (start, end)]
-    if max(map(abs, (*points[0], *points[1]))) < 1 << 18:  # beyond this OpenCV's fixed point numbers run over
-        cv2.line(image, points[0], points[1], color, 1, cv2.LINE_AA, 4)
+    fixed = np.rint(ends * 16)  # OpenCV takes sub-pixel ends as whole sixteenths
+    fixed = fixed[np.abs(fixed).max(axis=(1, 2)) < 1 << 18]  # and beyond this they run over
+    for start, end in fixed.astype(np.int64).tolist():
+        cv2.line(image, start, end, color, 1, cv2.LINE_AA, 4)
 
 
 def _brackets(image: ColorImage, box: Box2D, color: Color, scale: float) -> None:
@@ -177,9 +185,9 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
     return max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
 
 
-def _panel(scene: Scene, height: int, width: int, colors: dict[str, Color], scale: float) -> ColorImage:
-    """Return the table: a head line, then relations by predicate with their values, as many as there is room for."""
-    panel = np.full((height, width, 3), _PAPER, dtype=np.uint8)
+def _fill_panel(panel: ColorImage, scene: Scene, colors: dict[str, Color], scale: float) -> None:
+    """Draw the table: a head line, then relations by predicate with their values, as many as there is room for."""
+    cv2.rectangle(panel, (0, 0), (panel.shape[1], panel.shape[0]), _PAPER, cv2.FILLED)
     margin, step = round(12 * scale), round(16 * scale)
     pairs = [r for r in scene.relations if r.objects]
     _text(
@@ -190,7 +198,7 @@ def _panel(scene: Scene, height: int, width: int, colors: dict[str, Color], scal
     _text(panel, line, (margin, round(38 * scale)), 0.36 * scale, _FAINT)
     y = round(48 * scale)
     panel[y : y + 1, margin:-margin] = _RULE
-    rows, left = _rows(_groups(scene), room=(height - y - margin) // step - 1)
+    rows, left = _rows(_groups(scene), room=(len(panel) - y - margin) // step - 1)
     for row in rows:
         y += step
         if isinstance(row, str):
@@ -199,7 +207,6 @@ def _panel(scene: Scene, height: int, width: int, colors: dict[str, Color], scal
             _row(panel, row, scene, colors, (margin, y), scale)
     if left:
         _text(panel, f"and {left} more", (margin, y + step), 0.36 * scale, _FAINT)
-    return panel
 
 
 def _groups(scene: Scene) -> dict[str, list[SpatialRelation]]:
