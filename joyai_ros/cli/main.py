@@ -32,6 +32,7 @@ COMMANDS = {
     "imagine": ("joyai_ros.cli.imagine", "Draw what the camera of one RGB-D frame would see from elsewhere."),
     "ask": ("joyai_ros.cli.ask", "Answer a question about images, checked against measured depth."),
     "models": ("joyai_ros.cli.models", "List the models that answer and draw, download and check them."),
+    "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
 }
 

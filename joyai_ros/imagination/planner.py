@@ -1,6 +1,6 @@
 """What fits on a device, and how fast it can be at best: memory and time of the 16B MMDiT beside its 8B MLLM.
 
-All of it is arithmetic on published sizes, before anything is loaded. The floor is what no implementation can beat at this
+All of it is arithmetic on sizes, before anything is loaded. The floor is what no implementation can beat at this
 precision: each of the two streams (image and text tokens) needs its multiplications or one read of its weights, whichever
 takes longer, and attention its multiplications. Activations are an upper estimate.
 """
@@ -9,20 +9,24 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from joyai_ros.errors import ConfigError
+from joyai_ros.imagination.memory import (
+    BYTES,
+    GIGA,
+    RESOLUTIONS,
+    ROWS,
+    Network,
+    image_tokens,
+    memory_needs,
+    text_tokens,
+)
+from joyai_ros.imagination.mmdit.presets import PRESETS, Preset, find_preset
 
-_GIGA = 1e9
-_PATCH, _TEXT_PATCH = 16, 32  # pixels of an image token of the MMDiT, and of the MLLM
-_PROMPT = 40  # text tokens of a camera prompt, about
-_IMAGES = 2  # the reference and the view
-_BLOCK_WIDTHS = 16  # hidden widths of bfloat16 that a block holds for a token at once: input, qkv, attention, 4x MLP
-_DECODER_BYTES = 1800  # for a pixel of the view, while the VAE decodes it: 96 channels, a few copies, float32
-_VAE_GIGABYTES = 0.3
 _RESERVE = 0.08  # of the memory, for the runtime and fragmentation
 _SYSTEM_GIGABYTES = 6.0  # that the system and ROS keep where memory is shared with the CPU
 
@@ -56,6 +60,8 @@ class Device:
                 raise ConfigError(f"device {self.name}: {key} {value} is not a positive number")
 
 
+OFFERED = ("bf16", "int8", "int4")  # precisions that this package can load; others are reckoned for comparison
+
 # Vendors' data sheets, dense, without sparsity; boost clocks. None of these figures was measured by this project.
 DEVICES = {
     device.name: device
@@ -72,38 +78,17 @@ DEVICES = {
 
 
 @dataclass(frozen=True)
-class Network:
-    """The sizes of an MMDiT and of the MLLM that conditions it.
-
-    Attributes:
-        hidden, layers: of the MMDiT.
-        parameters: of all its weights.
-        stream: of the weights that one stream's tokens pass in a forward.
-        language: of the MLLM.
-    """
-
-    hidden: int = 4096
-    layers: int = 40
-    parameters: float = 16.263675968e9
-    stream: float = 8.05e9
-    language: float = 8.77e9
-
-
-BYTES = {"bf16": 2.0, "fp8": 1.0, "int8": 1.0, "int4": 0.53}  # for a weight; int4 with scales for groups of 128
-RESOLUTIONS = (256, 512, 768, 1024)
-
-
-@dataclass(frozen=True)
 class Option:
     """One way to run it.
 
     Attributes:
-        precision: of the MMDiT's weights.
+        precision: of the weights of blocks and layers.
         resolution: pixels, the base of the bucket.
-        weights, activations, language: gigabytes; ``language`` of the MLLM at the same precision or int8.
+        weights, activations, language: gigabytes; ``language`` of the MLLM at the same precision.
         placement: ``together`` (both models stay), ``by phase`` (the MLLM leaves while the MMDiT works, and comes back) or
             ``no`` (it does not fit).
-        step: seconds of one forward at the floor.
+        step: seconds of one step with guidance, at the floor: two rows in one call of the network.
+        plain_step: the same without guidance: one row.
     """
 
     precision: str
@@ -113,30 +98,59 @@ class Option:
     language: float
     placement: str
     step: float
+    plain_step: float
 
-    def view(self, forwards: int) -> float:
-        """Return seconds of a view at the floor, by its forwards."""
-        return forwards * self.step
+    def view(self, preset: Preset) -> float:
+        """Return seconds of a view at the floor, without what a step cache may save."""
+        guided = preset.guided_steps(preset.steps)
+        return guided * self.step + (preset.steps - guided) * self.plain_step
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The way to take: an option, and the name of a preset."""
+
+    option: Option
+    preset: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All options on a device, and the one to take: the largest view that stays under the time, best precision first."""
+    """All options on a device, and the one to take.
+
+    Attributes:
+        device: the device.
+        network: the pipeline's sizes.
+        presets: by name, as the pipeline takes them.
+        options: every precision at every resolution.
+        recommended: the largest view that stays under the time, then with both models in memory, then the preset nearest
+            to the model's own, then the best precision of :data:`OFFERED`; where none stays under it, the quickest. None
+            where nothing fits.
+        seconds: that a view may take.
+    """
 
     device: Device
+    network: Network
+    presets: Mapping[str, Preset]
     options: tuple[Option, ...]
-    recommended: Option | None
+    recommended: Recommendation | None
     seconds: float
-    forwards: int
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        known = {"device": asdict(self.device), "seconds": self.seconds, "forwards": self.forwards}
-        options = [asdict(option) | {"view": option.view(self.forwards)} for option in self.options]
-        return known | {
-            "options": options,
-            "recommended": None if self.recommended is None else asdict(self.recommended),
+        chosen = self.recommended
+        return {
+            "device": asdict(self.device),
+            "network": asdict(self.network),
+            "seconds": self.seconds,
+            "options": [asdict(option) | {"view": self._views(option)} for option in self.options],
+            "recommended": None
+            if chosen is None
+            else asdict(chosen.option) | {"preset": chosen.preset, "view": self._views(chosen.option)[chosen.preset]},
         }
+
+    def _views(self, option: Option) -> dict[str, float]:
+        return {name: option.view(preset) for name, preset in self.presets.items()}
 
 
 def device_named(name: str) -> Device:
@@ -162,46 +176,55 @@ def device_named(name: str) -> Device:
         raise ConfigError(f"{path} lacks a value or has one of the wrong type: {error}") from error
 
 
-def plan(device: Device, forwards: int, seconds: float = 30.0, network: Network = Network()) -> Plan:
+def plan(device: Device, seconds: float = 30.0, network: Network = Network()) -> Plan:
     """Return what fits on a device.
 
     Args:
         device: the device.
-        forwards: of the MMDiT for one view (steps, times two with guidance).
         seconds: that a view may take at the floor, for the recommendation.
         network: the sizes.
     """
     precisions = ["bf16"] + [kind for kind in ("fp8",) if device.fp8] + ["int8", "int4"]
     options = tuple(_option(device, kind, size, network) for kind in precisions for size in RESOLUTIONS)
-    fitting = [option for option in options if option.placement != "no"]
-    quick = [option for option in fitting if option.view(forwards) <= seconds]
-    recommended = max(quick, key=lambda o: (o.placement == "together", o.resolution, o.weights), default=None)
-    if recommended is None:
-        recommended = min(fitting, key=lambda o: o.step, default=None)
-    return Plan(device, options, recommended, seconds, forwards)
+    presets = {name: find_preset(name, network.takes_several) for name in PRESETS}
+    return Plan(device, network, presets, options, _recommended(options, presets, seconds), seconds)
+
+
+def _recommended(options: Sequence[Option], presets: Mapping[str, Preset], seconds: float) -> Recommendation | None:
+    fitting = [option for option in options if option.placement != "no" and option.precision in OFFERED]
+    ways = [(option, name) for option in fitting for name in presets]
+    quick = [(option, name) for option, name in ways if option.view(presets[name]) <= seconds]
+    if quick:
+        order = list(reversed(list(presets)))
+        best = max(
+            quick, key=lambda o: (o[0].resolution, o[0].placement == "together", order.index(o[1]), o[0].weights)
+        )
+        return Recommendation(*best)
+    if not ways:
+        return None
+    return Recommendation(*min(ways, key=lambda way: way[0].view(presets[way[1]])))
 
 
 def _option(device: Device, precision: str, resolution: int, network: Network) -> Option:
-    weights = network.parameters * BYTES[precision] / _GIGA + _VAE_GIGABYTES
-    language = network.language * BYTES[precision] / _GIGA
-    tokens = _image_tokens(resolution) + _text_tokens(resolution)
-    block = tokens * network.hidden * 2 * _BLOCK_WIDTHS / _GIGA
-    decoding = resolution**2 * _DECODER_BYTES / _GIGA
-    activations = max(block, decoding)
+    needs = memory_needs(network, precision, resolution)
     usable = device.memory * (1.0 - _RESERVE) - (_SYSTEM_GIGABYTES if device.shared else 0.0)
-    if weights + language + activations <= usable:
-        placement = "together"
-    elif max(weights + activations, language) <= usable and not device.shared:
-        placement = "by phase"
-    else:
-        # Memory that the CPU shares has no other place to which the MLLM could go.
-        placement = "no"
-    step = step_floor(device, precision, resolution, network)
-    return Option(precision, resolution, weights, activations, language, placement, step)
+    # Memory that the CPU shares has no other place to which the MLLM could go.
+    fits_by_phase = needs.least(by_phase=True) <= usable and not device.shared
+    placement = "together" if needs.least(by_phase=False) <= usable else "by phase" if fits_by_phase else "no"
+    return Option(
+        precision,
+        resolution,
+        needs.weights,
+        needs.activations,
+        needs.language,
+        placement,
+        step_floor(device, precision, resolution, network, ROWS),
+        step_floor(device, precision, resolution, network),
+    )
 
 
-def step_floor(device: Device, precision: str, resolution: int, network: Network = Network()) -> float:
-    """Return the seconds that one forward of the MMDiT takes at least.
+def step_floor(device: Device, precision: str, resolution: int, network: Network = Network(), rows: int = 1) -> float:
+    """Return the seconds that one call of the MMDiT takes at least.
 
     Weights of int8 and int4 are widened before they are multiplied: they save reading, not multiplying.
 
@@ -210,18 +233,11 @@ def step_floor(device: Device, precision: str, resolution: int, network: Network
         precision: of the weights: bf16, fp8, int8 or int4.
         resolution: pixels of the view's sides.
         network: the sizes.
+        rows: of the call; the weights are read once for all of them.
     """
     speed = (device.fp8 if precision == "fp8" and device.fp8 else device.bf16) * 1e12
-    read = network.stream * BYTES[precision] / (device.bandwidth * _GIGA)
-    n, t = _image_tokens(resolution), _text_tokens(resolution)
-    linear = 24.0 * network.hidden**2 * network.layers
-    attention = 4.0 * network.hidden * network.layers * (n + t) ** 2 / speed
-    return max(linear * n / speed, read) + max(linear * t / speed, read) + attention
-
-
-def _image_tokens(resolution: int) -> int:
-    return _IMAGES * (resolution // _PATCH) ** 2
-
-
-def _text_tokens(resolution: int) -> int:
-    return (resolution // _TEXT_PATCH) ** 2 + _PROMPT
+    read = network.stream * BYTES[precision] / (device.bandwidth * GIGA)
+    n, t = image_tokens(resolution), text_tokens(resolution)
+    linear = 2.0 * network.stream * rows / speed
+    attention = 4.0 * network.hidden * network.layers * (n + t) ** 2 * rows / speed
+    return max(linear * n, read) + max(linear * t, read) + attention

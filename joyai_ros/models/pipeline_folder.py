@@ -46,9 +46,10 @@ class PipelineFolder:
     tensors: Mapping[str, Mapping[str, Tensor]]
     hashed: int
 
-    def parameters(self, part: str) -> int:
-        """Return how many weights a part has; 0 where it has none."""
-        return sum(math.prod(tensor.shape) for tensor in self.tensors.get(part, {}).values())
+    def parameters(self, part: str, below: str = "") -> int:
+        """Return how many weights a part has, or those whose names begin so; 0 where it has none."""
+        held = self.tensors.get(part, {})
+        return sum(math.prod(tensor.shape) for name, tensor in held.items() if name.startswith(below))
 
 
 def check_pipeline(

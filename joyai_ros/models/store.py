@@ -63,6 +63,20 @@ def stored_models() -> list[StoredModel]:
     return [stored(card) for card in load_cards()]
 
 
+def stored_card(name: str) -> StoredModel | None:
+    """Return where the weights of the card of this name are, or would be; None where it is the path of a folder.
+
+    Raises:
+        CardError: there is no such card and no such folder.
+    """
+    try:
+        return stored(load_card(name))
+    except CardError:
+        if not Path(name).is_dir():
+            raise
+    return None
+
+
 def find_model(name: str) -> StoredModel:
     """Return a model by its card's name, or by the path of a folder that holds one.
 
@@ -71,11 +85,8 @@ def find_model(name: str) -> StoredModel:
         ModelFolderError: its weights are not on this machine, or a folder has neither a readable ``config.json`` nor a
             ``model_index.json``.
     """
-    try:
-        found = stored(load_card(name))
-    except CardError:
-        if not Path(name).is_dir():
-            raise
+    found = stored_card(name)
+    if found is None:
         return StoredModel(folder_card(Path(name)), model_folder(Path(name)), True)
     if not found.present:
         how = (

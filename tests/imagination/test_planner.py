@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joyai_ros.errors import ConfigError
-from joyai_ros.imagination.planner import BYTES, DEVICES, RESOLUTIONS, Device, device_named, plan, step_floor
+from joyai_ros.imagination.memory import BYTES, RESOLUTIONS
+from joyai_ros.imagination.planner import DEVICES, OFFERED, Device, device_named, plan, step_floor
 
 
-def options(name, forwards=80):
-    return {(o.precision, o.resolution): o for o in plan(DEVICES[name], forwards).options}
+def options(name):
+    return {(o.precision, o.resolution): o for o in plan(DEVICES[name]).options}
 
 
 @pytest.mark.parametrize(
@@ -42,8 +43,17 @@ def test_the_floor_is_the_arithmetic_of_the_network(resolution):
     slow = Device("slow", 1e3, 1.0, 1e9)
     for precision, size in BYTES.items():
         assert step_floor(slow, precision, resolution) == pytest.approx(
-            2 * 8.05 * size
+            2 * 8.05 * size, rel=1e-3
         )  # both streams' weights, read once
+
+
+def test_a_step_with_guidance_reads_the_weights_once():
+    slow, quick = Device("slow", 1e3, 1.0, 1e9), Device("quick", 1e3, 1e9, 1.0)
+    assert step_floor(slow, "bf16", 256, rows=2) == pytest.approx(step_floor(slow, "bf16", 256))
+    assert step_floor(quick, "bf16", 256, rows=2) == pytest.approx(2 * step_floor(quick, "bf16", 256))
+    option, presets = options("h200")["bf16", 1024], plan(DEVICES["h200"]).presets
+    assert option.view(presets["fast"]) == pytest.approx(5 * option.step + 5 * option.plain_step)
+    assert option.view(presets["exact"]) / option.view(presets["fast"]) == pytest.approx(80 / 15, rel=0.01)
 
 
 @given(st.floats(50, 5000), st.floats(10, 2000), st.floats(1.01, 4.0))
@@ -59,20 +69,23 @@ def test_a_better_device_is_never_slower(bandwidth, speed, better):
 @given(st.floats(8, 200), st.floats(1, 100))
 def test_more_memory_fits_no_less(memory, more):
     rank = {"no": 0, "by phase": 1, "together": 2}
-    few, many = (plan(Device("a", size, 1000, 100), 80).options for size in (memory, memory + more))
+    few, many = (plan(Device("a", size, 1000, 100)).options for size in (memory, memory + more))
     assert all(rank[a.placement] <= rank[b.placement] for a, b in zip(few, many, strict=True))
 
 
 @pytest.mark.parametrize("name", DEVICES)
 def test_a_recommendation_fits_and_keeps_its_time_where_it_can(name):
-    found = plan(DEVICES[name], 8, seconds=30.0)
+    found = plan(DEVICES[name], seconds=30.0)
     fitting = [option for option in found.options if option.placement != "no"]
     if not fitting:
         assert found.recommended is None
         return
-    assert found.recommended in fitting
-    if any(option.view(8) <= 30.0 for option in fitting):
-        assert found.recommended.view(8) <= 30.0
+    chosen = found.recommended
+    assert chosen.option in fitting and chosen.option.precision in OFFERED
+    quick = [option for option in fitting if option.precision in OFFERED and option.view(found.presets["fast"]) <= 30.0]
+    assert bool(quick) == (chosen.option.view(found.presets[chosen.preset]) <= 30.0)
+    if quick:
+        assert chosen.option.resolution == max(option.resolution for option in quick)
     assert json.loads(json.dumps(found.to_json()))["device"]["name"] == name
 
 

@@ -5,7 +5,7 @@ pytest.importorskip("torch", reason="weights are torch's")
 import torch
 from torch import nn
 
-from joyai_ros.understanding.weight_only import GROUP, Int4Linear, Int8Linear, quantize_layers
+from joyai_ros.models.weight_only import GROUP, Int4Linear, Int8Linear, quantize_layers
 
 
 def linear(inputs, outputs, bias=False, outlier=10.0):
