@@ -7,13 +7,13 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 
 import torch
 
-from benchmarks.small_pipeline import small_transformer
 from joyai_ros.imagination.mmdit.denoiser import TokenBatch, TorchDenoiser
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
-from joyai_ros.imagination.mmdit.token_network import INPUTS, EngineDenoiser, TokenNetwork
-from joyai_ros.imagination.mmdit.tokens import Rotary, rotary
+from joyai_ros.imagination.mmdit.token_network import INPUTS, EngineDenoiser
+from joyai_ros.imagination.mmdit.tokens import Rotary
+from tests.engines.networks import EXAMPLE, inputs, small_network
 from tests.imagination.pictures import blocks
 
 ROWS, TOKENS, WORDS = (torch.export.Dim(name, min=2, max=4096) for name in ("rows", "tokens", "words"))
@@ -27,43 +27,28 @@ SHAPES = {
 }
 
 
-def made(rows, grid, words, seed=0):
-    """Random inputs; the last row has a shorter text."""
-    draw = torch.Generator().manual_seed(seed)
-    at = rotary([grid, grid], [8, 8, 8], 10000.0, torch.device("cpu"))
-    mask = torch.ones((rows, len(at.cos) + words), dtype=torch.bool)
-    mask[-1, -3:] = False
-    values = (
-        torch.randn((rows, len(at.cos), 64), generator=draw),
-        1000 * torch.rand(rows, generator=draw),
-        torch.randn((rows, words, 192), generator=draw),
-        *(mask, at.cos, at.sin),
-    )
-    return dict(zip(INPUTS, values, strict=True))
-
-
 @pytest.fixture(scope="module")
 def network():
-    torch.manual_seed(0)
-    return TokenNetwork(small_transformer().requires_grad_(False)).eval()
+    return small_network()
 
 
 def test_exported_once_it_is_right_at_other_shapes(network):
     """A size that the export had fixed in the graph would show only at another one."""
-    exported = torch.export.export(network, (), made(2, (3, 4), 7), dynamic_shapes=SHAPES).module()
-    for index, inputs in enumerate((made(2, (3, 4), 7, 1), made(3, (4, 4), 11, 2), made(5, (6, 3), 19, 3))):
-        expected = network(**inputs)
-        assert expected.shape == inputs["tokens"].shape
-        assert (exported(**inputs) - expected).abs().max() < 1e-5, index
+    exported = torch.export.export(network, (), inputs(*EXAMPLE), dynamic_shapes=SHAPES).module()
+    for index, shape in enumerate(((2, (3, 4), 7), (3, (4, 4), 11), (5, (6, 3), 19)), start=1):
+        values = inputs(*shape, seed=index)
+        expected = network(**values)
+        assert expected.shape == values["tokens"].shape
+        assert (exported(**values) - expected).abs().max() < 1e-5, index
 
 
 def test_in_the_loop_an_engine_draws_what_pytorch_draws(edit_pipeline):
     inner, shapes = TorchDenoiser(edit_pipeline.transformer), []
 
-    def run(inputs):
-        assert tuple(inputs) == INPUTS
-        shapes.append(inputs["mask"].shape)
-        batch = TokenBatch(*(inputs[name] for name in INPUTS[:4]), Rotary(inputs["cos"], inputs["sin"]), ())
+    def run(values):
+        assert tuple(values) == INPUTS
+        shapes.append(values["mask"].shape)
+        batch = TokenBatch(*(values[name] for name in INPUTS[:4]), Rotary(values["cos"], values["sin"]), ())
         return inner(batch)
 
     requests = [DrawRequest("Keep it.", 1, (blocks(1),))]
