@@ -265,12 +265,8 @@ def lines(found: list[Outcome]) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the figures of each task."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ask_geometry", description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", default=f"{SEEDS.start}:{SEEDS.stop}", help="seeds A:B of tabletop-v1")
-    arguments = parser.parse_args()
-    try:
-        seeds = seed_range(arguments.seeds)
-    except ValueError as error:
-        parser.error(str(error))
+    parser.add_argument("--seeds", type=seed_range, default=SEEDS, metavar="A:B", help="seeds of tabletop-v1")
+    seeds = parser.parse_args().seeds
     found = [item for items in over_seeds(ask_seed, seeds, "questions") for item in items]
     table = Table(title="answers by geometry, and planted answers of a model")
     for heading in (

@@ -138,12 +138,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.view_consistency", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("--seeds", default=f"{SEEDS.start}:{SEEDS.stop}", help="seeds A:B of tabletop-v1")
-    arguments = parser.parse_args()
-    try:
-        seeds = seed_range(arguments.seeds)
-    except ValueError as error:
-        parser.error(str(error))
+    parser.add_argument("--seeds", type=seed_range, default=SEEDS, metavar="A:B", help="seeds of tabletop-v1")
+    seeds = parser.parse_args().seeds
     console = Console()
     for item in lines([item for items in over_seeds(check_seed, seeds, "views") for item in items]):
         console.print(f"{item['line']}: {item['figure']}")
