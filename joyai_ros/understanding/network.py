@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, StaticCache
 
+from joyai_ros.understanding.question_pass import QuestionPass
+
 
 @dataclass(frozen=True)
 class Features:
@@ -63,6 +65,9 @@ class Network:
         self._language = model.model.language_model
         self._merge = int(model.config.vision_config.spatial_merge_size) ** 2
         self._step = torch.compile(self._language) if compiled else self._language
+        devices = {weight.device for weight in self._language.parameters()}
+        plain = not static and len(devices) == 1 and model.config.text_config._attn_implementation == "sdpa"
+        self._question_pass = QuestionPass(self._language) if plain else None
 
     @property
     def vocabulary(self) -> int:
@@ -135,15 +140,19 @@ class Network:
             positions: (rows, tokens) long.
             mask: (rows, all tokens so far) long, 0 where a token is padding; None where there is none.
         """
-        run = self._step if ids.shape[1] == 1 else self._language
-        out = run(
-            inputs_embeds=self.model.get_input_embeddings()(ids),
-            position_ids=positions[None].expand(3, -1, -1),
-            attention_mask=mask,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        logits: Tensor = self.model.lm_head(out.last_hidden_state[:, -1])
+        embedded = self.model.get_input_embeddings()(ids)
+        if self._question_pass is not None:
+            last = self._question_pass(embedded, positions, mask, cache)
+        else:
+            run = self._step if ids.shape[1] == 1 else self._language
+            last = run(
+                inputs_embeds=embedded,
+                position_ids=positions[None].expand(3, -1, -1),
+                attention_mask=mask,
+                past_key_values=cache,
+                use_cache=True,
+            ).last_hidden_state[:, -1]
+        logits: Tensor = self.model.lm_head(last)
         return logits.float()
 
     def _positions(self, ids: Tensor, images: Sequence[Features]) -> Tensor:
