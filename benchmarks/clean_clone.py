@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,8 @@ from rosbags.highlevel import AnyReader
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "python -m benchmarks.evidence --only clean_clone"
 DEMO_LIMIT, TEST_LIMIT = 180.0, 1200.0  # seconds
+_SHOWN = 20  # last lines of a command that failed
+_FAILED = re.compile(r"(?:FAILED|ERROR) (\S+\.py.*?)(?: - .*)?$")  # of pytest's summary
 TOPICS = {
     *(f"/joyai/{name}" for name in ("scene", "relations", "objects", "markers", "debug_image/compressed")),
     *(f"/joyai/view/{name}" for name in ("image", "camera_info", "validity")),
@@ -24,11 +27,12 @@ TOPICS = {
 
 
 class Ran(NamedTuple):
-    """One command: exit code, seconds and the last line that it printed."""
+    """One command: exit code, seconds, the last line that it printed, and the tests that failed."""
 
     code: int
     seconds: float
     last: str
+    failed: tuple[str, ...]
 
 
 def evidence() -> list[dict[str, Any]]:
@@ -42,7 +46,10 @@ def evidence() -> list[dict[str, Any]]:
 
 
 def run(command: str, folder: Path, *, offline: bool = False) -> Ran:
-    """Run a command as a stranger would: in the folder, with no virtual environment active."""
+    """Run a command as a stranger would: in the folder, with no virtual environment active.
+
+    Where it fails, its failed tests and the end of its output go to stderr.
+    """
     environment = {
         key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH", "MAKEFLAGS")
     }
@@ -58,7 +65,11 @@ def run(command: str, folder: Path, *, offline: bool = False) -> Ran:
         shell, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
     lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
-    return Ran(done.returncode, time.perf_counter() - started, lines[-1] if lines else "")
+    seconds = time.perf_counter() - started
+    failed = tuple(found[1] for line in lines if (found := _FAILED.match(line)))
+    if done.returncode:
+        print(f"{command} ended with {done.returncode}:", *failed, *lines[-_SHOWN:], sep="\n", file=sys.stderr)
+    return Ran(done.returncode, seconds, lines[-1] if lines else "", failed)
 
 
 def _twice(command: str, clone: Path, limit: float) -> list[dict[str, Any]]:
@@ -66,10 +77,11 @@ def _twice(command: str, clone: Path, limit: float) -> list[dict[str, Any]]:
     for words, offline in (("first time", False), ("second time, no network", True)):
         ran = run(command, clone, offline=offline)
         last = re.sub(r"^=+|=+$", "", ran.last).strip()
+        failed = f"; failed: {', '.join(ran.failed)}" if ran.failed else ""
         lines.append(
             {
                 "line": f"{command} on a clean clone, {words}",
-                "figure": f"exit {ran.code} after {ran.seconds:.0f} s ({last})",
+                "figure": f"exit {ran.code} after {ran.seconds:.0f} s ({last}){failed}",
                 "target": f"exit 0 within {limit:.0f} s after downloads",
                 "ok": ran.code == 0 and ran.seconds <= limit,
                 "command": COMMAND,
