@@ -183,15 +183,14 @@ def _pixel(position: Plane, size: int) -> Plane:
 
 
 def _keep_nearest(buffer: Plane, index: NDArray[np.intp], values: Plane) -> None:
-    """Write each value to its cell, the largest winning (``ufunc.at`` does this slowly before NumPy 1.25).
+    """Write each value to its cell, the largest winning.
 
-    Where several fall on one cell the last one written stays; those it should not have beaten are written again, a handful
-    of rounds, each far smaller than the one before.
+    Where several fall on one cell the last one written stays; only those it should not have beaten are left to
+    ``ufunc.at``, which is slow before NumPy 1.25.
     """
-    while len(index):
-        buffer[index] = values
-        lost = np.flatnonzero(buffer[index] * np.float32(1 + EDGE / 4) < values)
-        index, values = index[lost], values[lost]
+    buffer[index] = values
+    lost = np.flatnonzero(buffer.take(index) < values)
+    np.maximum.at(buffer, index.take(lost), values.take(lost))
 
 
 def _bands(shape: tuple[int, int]) -> Iterator[slice]:
