@@ -1,5 +1,6 @@
 """A table with three known things, seen from the front and from the side, and models that say what a test wants."""
 
+import json
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -7,6 +8,7 @@ from benchmarks.raycast import Tube
 from joyai_ros.reasoning.question import Look
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.understanding.backend import Finish, ModelReply
+from joyai_ros.understanding.formats import Triples
 from tests.scene.stage import block, shoot
 
 # The mug is 26 cm to the left of the box and 12 cm nearer; the can is behind, between them, and the tallest.
@@ -47,3 +49,17 @@ class Model:
 
     def close(self):
         pass
+
+
+class Helpful(Model):
+    """Names every object a tin and sees all of them touch."""
+
+    def answer(self, requests, on_text=None, is_canceled=None):
+        self.asked += requests
+        texts = [
+            {"relations": [{"subject": "1", "relation": "touching", "object": "2"}]}
+            if isinstance(request.format, Triples)
+            else {"text": "tin"}
+            for request in requests
+        ]
+        return [ModelReply(json.dumps(text), self.finish) for text in texts]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from benchmarks.scene_checks import complaints
 from joyai_ros.reasoning.proposals import STATED, Proposer, merged, name_clusters, propose_relations
 from joyai_ros.scene.types import LabelSource, Source, Status
-from joyai_ros.understanding.backend import Finish, ModelReply
+from joyai_ros.understanding.backend import Finish
 from joyai_ros.understanding.formats import Triples
-from tests.reasoning.table import Model, table
+from tests.reasoning.table import Helpful, Model, table
 
 NAMES = ("mug", "box", "can")
 
@@ -101,20 +101,6 @@ def test_named_objects_keep_their_names():
     assert model.asked == []
     cut = Model([json.dumps({"text": "x"})], finish=Finish.LENGTH)
     assert name_clusters(table("nothing"), cut).objects == table("nothing").scene.objects
-
-
-class Helpful(Model):
-    """Names every object a tin and sees all of them touch."""
-
-    def answer(self, requests, on_text=None, is_canceled=None):
-        self.asked += requests
-        texts = [
-            {"relations": [{"subject": "1", "relation": "touching", "object": "2"}]}
-            if isinstance(request.format, Triples)
-            else {"text": "tin"}
-            for request in requests
-        ]
-        return [ModelReply(json.dumps(text), self.finish) for text in texts]
 
 
 def test_a_proposer_keeps_its_rate_and_asks_for_each_name_once():

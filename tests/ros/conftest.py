@@ -47,3 +47,19 @@ def robot(ros, frames):
     from tests.ros.harness import Robot
 
     return Robot(ros, frames)
+
+
+@pytest.fixture
+def ask(ros):
+    """The client of the question node's action."""
+    from joyai_ros.action import Ask
+
+    return ros.action(Ask, "joyai/ask")
+
+
+@pytest.fixture
+def answers(ros):
+    """What the question node publishes, as it comes."""
+    from joyai_ros.msg import Answer
+
+    return ros.listen(Answer, "joyai/answer")
