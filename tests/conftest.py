@@ -1,6 +1,7 @@
 """What every test stands on: one core, seeds, drawing without a screen, and the real data where it lies."""
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import cv2
 import pytest
 from hypothesis import settings
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it puts in the background so, and programs that the tests start and interrupt would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 cv2.setNumThreads(1)
 settings.register_profile("joyai", derandomize=True, deadline=None, database=None)
 settings.load_profile("joyai")
