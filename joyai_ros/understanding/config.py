@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from joyai_ros.models.precision import Weights
 from joyai_ros.settings import setting
 
 NO_MODEL = "none"
@@ -17,14 +18,6 @@ class Precision(enum.Enum):
     FLOAT32 = "float32"
     BFLOAT16 = "bfloat16"
     FLOAT16 = "float16"
-
-
-class Weights(enum.Enum):
-    """How the weights of the language model's layers are kept."""
-
-    FULL = "full"  # in the type in which the model computes
-    INT8 = "int8"
-    INT4 = "int4"
 
 
 class Attention(enum.Enum):

@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
+from joyai_ros.models.precision import Weights
 from joyai_ros.models.weight_only import quantize_layers
 from joyai_ros.understanding.backend import ModelError
-from joyai_ros.understanding.config import Loading, Precision, Weights
+from joyai_ros.understanding.config import Loading, Precision
 
 
 def load_model(folder: Path, how: Loading) -> Any:

@@ -12,11 +12,14 @@ import torch
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.imagination.config import PipelineLoading
+from joyai_ros.imagination.memory import network_in, refuse_if_it_cannot_fit
 from joyai_ros.imagination.mmdit.errors import DrawMemoryError
 from joyai_ros.models.errors import PipelineFolderError
-from joyai_ros.models.memory import memory_errors_as
-from joyai_ros.models.pipeline_folder import PLUS, check_pipeline
+from joyai_ros.models.memory import free_memory, memory_errors_as
+from joyai_ros.models.pipeline_folder import PLUS, PipelineFolder, check_pipeline
+from joyai_ros.models.precision import Weights
 from joyai_ros.models.qwen_processor import read_processor
+from joyai_ros.models.weight_only import quantize_layers
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
 _PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -76,34 +79,37 @@ class Pipeline:
         return int(self.vae.config.scale_factor_spatial) * int(self.transformer.config.patch_size[1])
 
 
-def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading()) -> Pipeline:
+def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading(), transformer: bool = True) -> Pipeline:
     """Return a pipeline's parts from its folder, ready to run.
+
+    Args:
+        folder: as ``save_pretrained`` writes it.
+        how: it is loaded.
+        transformer: whether the MMDiT's weights are loaded; not where an engine holds them.
 
     Raises:
         PipelineFolderError: the folder is not one of such a pipeline.
         ConfigError: there is no such precision or device.
-        DrawMemoryError: it does not fit.
+        DrawMemoryError: it does not fit; nothing was loaded where arithmetic says so.
     """
     import diffusers
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
-    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
-    from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
 
     found = check_pipeline(folder, how.text_encoder, how.hashes)
     device = _device(how.device)
     dtype = _dtype(how.precision, device)
+    _refuse_what_cannot_fit(found, how, device, dtype, transformer)
     diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes
-    mmdit: Any = JoyImageEditPlusTransformer3DModel if found.kind == PLUS else JoyImageEditTransformer3DModel
     scheduler: Any = FlowMatchEulerDiscreteScheduler
     vae: Any = AutoencoderKLWan
     place = torch.device("cpu") if how.in_turn else device
     pipeline = Pipeline(
         kind=found.kind,
-        transformer=_load(folder / "transformer", mmdit.from_pretrained, place, torch_dtype=dtype),
+        transformer=load_transformer(found, place, dtype, how.weights) if transformer else _without_weights(found),
         vae=_load(folder / "vae", vae.from_pretrained, device, torch_dtype=dtype),
         scheduler=scheduler.from_pretrained(folder / "scheduler", local_files_only=True),
         processor=_named(folder / "processor", lambda: read_processor(folder / "processor")),
-        text_encoder=_load_encoder(folder / "text_encoder", dtype, place) if how.text_encoder else None,
+        text_encoder=_load_encoder(folder / "text_encoder", dtype, place, how.weights) if how.text_encoder else None,
         device=device,
         in_turn=how.in_turn,
     )
@@ -116,23 +122,71 @@ def without_encoder(pipeline: Pipeline) -> Pipeline:
     return replace(pipeline, text_encoder=None)
 
 
-def _load_encoder(folder: Path, dtype: torch.dtype, device: torch.device) -> Any:
+def load_transformer(
+    found: PipelineFolder, device: torch.device, dtype: torch.dtype, weights: Weights = Weights.FULL
+) -> Any:
+    """Return the MMDiT of a checked folder.
+
+    Raises:
+        PipelineFolderError: it cannot be loaded.
+        DrawMemoryError: it does not fit.
+    """
+    kind = _transformer_class(found.kind)
+    return _load(
+        found.folder / "transformer",
+        kind.from_pretrained,
+        device,
+        weights,
+        lambda mmdit: mmdit.double_blocks,
+        torch_dtype=dtype,
+    )
+
+
+def _without_weights(found: PipelineFolder) -> Any:
+    """Return an MMDiT that knows its configuration alone."""
+    kind, folder = _transformer_class(found.kind), found.folder / "transformer"
+    with torch.device("meta"):
+        return _named(folder, lambda: kind.from_config(kind.load_config(folder, local_files_only=True)))
+
+
+def _transformer_class(kind: str) -> Any:
+    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
+    from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
+
+    return JoyImageEditPlusTransformer3DModel if kind == PLUS else JoyImageEditTransformer3DModel
+
+
+def _load_encoder(folder: Path, dtype: torch.dtype, device: torch.device, weights: Weights) -> Any:
     from transformers import Qwen3VLForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # type: ignore[no-untyped-call]
     kind: Any = Qwen3VLForConditionalGeneration
-    return _load(folder, kind.from_pretrained, device, dtype=dtype, trust_remote_code=False)
+    return _load(folder, kind.from_pretrained, device, weights, _language_layers, dtype=dtype, trust_remote_code=False)
 
 
-def _load(folder: Path, from_pretrained: Callable[..., Any], device: torch.device, **how: Any) -> Any:
-    """Return a network of which no weight is missing."""
+def _language_layers(encoder: Any) -> Any:
+    return encoder.model.language_model.layers
+
+
+def _load(
+    folder: Path,
+    from_pretrained: Callable[..., Any],
+    device: torch.device,
+    weights: Weights = Weights.FULL,
+    layers: Callable[[Any], Any] | None = None,
+    **how: Any,
+) -> Any:
+    """Return a network of which no weight is missing; the weights of its layers, where it has such, are made small."""
     network, info = _named(folder, lambda: from_pretrained(folder, output_loading_info=True, **_LOCAL, **how))
     if info["missing_keys"]:  # the libraries would fill them with random numbers
         missing = sorted(info["missing_keys"])[0]
         raise PipelineFolderError(f"{folder} lacks the tensor {missing}, among others; pull the model again")
     with memory_errors_as(_too_large(folder)):
-        return network.requires_grad_(False).to(device).eval()
+        network.requires_grad_(False)
+        if layers is not None and weights is not Weights.FULL:
+            quantize_layers(layers(network), 8 if weights is Weights.INT8 else 4)
+        return network.to(device).eval()
 
 
 def _too_large(folder: Path) -> DrawMemoryError:
@@ -147,6 +201,24 @@ def _named(folder: Path, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise PipelineFolderError(f"{folder} cannot be loaded: {reason}; pull the model again") from error
+
+
+def _refuse_what_cannot_fit(
+    found: PipelineFolder, how: PipelineLoading, device: torch.device, dtype: torch.dtype, transformer: bool
+) -> None:
+    network = network_in(found)
+    if not transformer:  # what an engine needs, its library decides
+        network = replace(network, layers=0, parameters=0)
+    whole = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+    refuse_if_it_cannot_fit(
+        found.folder,
+        network,
+        free_memory(device),
+        whole if how.weights is Weights.FULL else how.weights.value,
+        how.resolution,
+        whole,
+        by_phase=how.in_turn and device.type != "cpu",
+    )
 
 
 def _check_configs(folder: Path, pipeline: Pipeline) -> None:
