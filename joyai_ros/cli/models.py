@@ -13,10 +13,11 @@ from rich.table import Table
 
 from joyai_ros.cli.output import write_json
 from joyai_ros.models.card import load_card
-from joyai_ros.models.folder import LOCK, check_folder, read_tensors
+from joyai_ros.models.folder import LOCK, check_folder
 from joyai_ros.models.pipeline_folder import check_pipeline
 from joyai_ros.models.shapes import compare_shapes, expected_pipeline_shapes, expected_shapes, read_config
 from joyai_ros.models.store import StoredModel, find_model, pull, stored_models
+from joyai_ros.models.weight_files import read_tensors
 
 group = typer.Typer(
     add_completion=False,

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.weight_files import read_weights, refuse_pickles
 
 ARCHITECTURE = "Qwen3VLForConditionalGeneration"
 AUTHORS_FOLDER = "JoyAI-Image-Und"  # where JoyAI-Image's authors put the model in their checkpoint
 LOCK = "joyai.lock.json"
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _TOKENIZER = (("tokenizer.json",), "tokenizer")
 _IMAGE_PROCESSOR = (("preprocessor_config.json", "processor_config.json"), "image processor")  # the latter is newer
 _CHUNK = 1 << 22
-_HEADER_MOST = 100_000_000  # bytes; safetensors' own limit
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a safetensors header says of one tensor: its type (``BF16``) and its shape."""
-
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -73,50 +62,15 @@ def check_folder(path: Path, hashes: bool = True, on_file: Callable[[str], None]
         raise ModelFolderError(f"there is no folder {path}; pull the model, or give the folder that holds it")
     folder = model_folder(path)
     architecture = _architecture(folder)
-    _refuse_pickles(folder)
+    refuse_pickles(folder)
     for names, what in (_TOKENIZER, _IMAGE_PROCESSOR):
         if not any((folder / name).is_file() for name in names):
             raise ModelFolderError(f"{folder} lacks {names[0]}, its {what}; pull the model again")
     if not _has_chat_template(folder):
         raise ModelFolderError(f"{folder} has no chat template (chat_template.jinja); pull the model again")
-    shards, promised = _shards(folder)
-    tensors = read_tensors(folder, shards)
-    absent = sorted(promised - set(tensors))
-    if absent:
-        raise ModelFolderError(
-            f"{folder}: no file holds the tensor {absent[0]} that {INDEX} lists; pull the model again"
-        )
-    size = sum((folder / name).stat().st_size for name in shards)
+    weights = read_weights(folder, "model")
     hashed = compare_lock(folder, on_file) if hashes and (folder / LOCK).is_file() else 0
-    return FolderReport(folder, architecture, tuple(shards), len(tensors), size, hashed)
-
-
-def read_tensors(folder: Path, shards: Iterable[str]) -> dict[str, Tensor]:
-    """Return what the headers of safetensors files say of their tensors; no weight is read.
-
-    Raises:
-        ModelFolderError: a file is cut off, or no safetensors file.
-    """
-    found: dict[str, Tensor] = {}
-    for name in shards:
-        path = folder / name
-        try:
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                if length > _HEADER_MOST:
-                    raise ValueError(f"a header of {length} bytes")
-                header = json.loads(file.read(length))
-            header.pop("__metadata__", None)
-            end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-            tensors = {key: Tensor(entry["dtype"], tuple(entry["shape"])) for key, entry in header.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise ModelFolderError(f"{path} is no safetensors file ({error}); pull the model again") from error
-        if path.stat().st_size != 8 + length + end:
-            raise ModelFolderError(
-                f"{path} has {path.stat().st_size} bytes where its header says {8 + length + end}; pull the model again"
-            )
-        found.update(tensors)
-    return found
+    return FolderReport(folder, architecture, weights.shards, len(weights.tensors), weights.size, hashed)
 
 
 def write_lock(folder: Path, repository: str, revision: str) -> None:
@@ -188,14 +142,6 @@ def _architecture(folder: Path) -> str:
     return ARCHITECTURE
 
 
-def _refuse_pickles(folder: Path) -> None:
-    for path in sorted(folder.iterdir()):
-        if path.suffix in PICKLES:
-            raise ModelFolderError(
-                f"{path} is a pickle, which can run code when it is loaded; only safetensors are used: convert or delete it"
-            )
-
-
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
         return True
@@ -203,23 +149,3 @@ def _has_chat_template(folder: Path) -> bool:
         return bool(json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("chat_template"))
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _shards(folder: Path) -> tuple[list[str], set[str]]:
-    """Return the files of weights, and the tensors that the index promises."""
-    index = folder / INDEX
-    if not index.is_file():
-        if not (folder / SINGLE).is_file():
-            raise ModelFolderError(f"{folder} has no weights ({SINGLE} or {INDEX}); pull the model again")
-        return [SINGLE], set()
-    try:
-        weights = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        names = sorted({str(name) for name in weights.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFolderError(f"{index} is no index of weights ({error}); pull the model again") from error
-    for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors"):
-            raise ModelFolderError(f"{index} lists {name!r}, which is no safetensors file of this folder")
-        if not (folder / name).is_file():
-            raise ModelFolderError(f"{folder} lacks the shard {name}, one of {len(names)}; pull the model again")
-    return names, set(weights)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joyai_ros.models.errors import ModelFolderError, PipelineFolderError
-from joyai_ros.models.folder import LOCK, PICKLES, Tensor, compare_lock, read_tensors
+from joyai_ros.models.errors import PipelineFolderError
+from joyai_ros.models.folder import LOCK, compare_lock
+from joyai_ros.models.weight_files import Tensor, read_weights, refuse_pickles
 
 INDEX = "model_index.json"
 EDIT = "JoyImageEditPipeline"  # none or one reference, of the size of the image
@@ -64,7 +65,8 @@ def check_pipeline(
         on_file: called with each file's name before it is read whole.
 
     Raises:
-        PipelineFolderError: the first thing that is wrong, where, and what to do.
+        PipelineFolderError: the first thing that is wrong with the pipeline, where, and what to do.
+        ModelFolderError: the same of a file of one of its parts.
     """
     kind, index = _read_index(folder)
     expected = {"transformer": _TRANSFORMERS[kind], **_PARTS}
@@ -78,13 +80,9 @@ def check_pipeline(
             raise PipelineFolderError(f"{folder / INDEX} names {named} as its {part}; only {wanted} can be loaded")
         _check_part(folder / part, part)
         if part in _WEIGHTS:
-            sizes[part], tensors[part] = _weights(folder / part, part)
-    hashed = 0
-    if hashes and (folder / LOCK).is_file():
-        try:
-            hashed = compare_lock(folder, on_file)
-        except ModelFolderError as error:
-            raise PipelineFolderError(str(error)) from error
+            weights = read_weights(folder / part, _WEIGHTS[part])
+            sizes[part], tensors[part] = weights.size, weights.tensors
+    hashed = compare_lock(folder, on_file) if hashes and (folder / LOCK).is_file() else 0
     return PipelineFolder(folder, kind, sizes, tensors, hashed)
 
 
@@ -117,41 +115,4 @@ def _check_part(folder: Path, part: str) -> None:
     config = folder / _CONFIGS.get(part, "config.json")
     if not config.is_file():
         raise PipelineFolderError(f"{folder} lacks {config.name}, so the pipeline has no {part}; pull the model again")
-    for path in sorted(folder.iterdir()):
-        if path.suffix in PICKLES:
-            raise PipelineFolderError(
-                f"{path} is a pickle, which can run code when it is loaded; only safetensors are used: convert or delete it"
-            )
-
-
-def _weights(folder: Path, part: str) -> tuple[int, Mapping[str, Tensor]]:
-    """Return the bytes of a part's weights, and its tensors."""
-    shards, promised = _shards(folder, _WEIGHTS[part])
-    try:
-        held = read_tensors(folder, shards)
-    except ModelFolderError as error:
-        raise PipelineFolderError(str(error)) from error
-    absent = sorted(promised - set(held))
-    if absent:
-        raise PipelineFolderError(f"{folder}: no file holds the tensor {absent[0]} of its index; pull the model again")
-    return sum((folder / name).stat().st_size for name in shards), held
-
-
-def _shards(folder: Path, stem: str) -> tuple[list[str], set[str]]:
-    """Return the files of weights of a part, and the tensors that its index promises."""
-    index, single = folder / f"{stem}.safetensors.index.json", f"{stem}.safetensors"
-    if not index.is_file():
-        if not (folder / single).is_file():
-            raise PipelineFolderError(f"{folder} has no weights ({single} or {index.name}); pull the model again")
-        return [single], set()
-    try:
-        weights = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        names = sorted({str(name) for name in weights.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PipelineFolderError(f"{index} is no index of weights ({error}); pull the model again") from error
-    for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors"):
-            raise PipelineFolderError(f"{index} lists {name!r}, which is no safetensors file of this folder")
-        if not (folder / name).is_file():
-            raise PipelineFolderError(f"{folder} lacks the shard {name}, one of {len(names)}; pull the model again")
-    return names, set(weights)
+    refuse_pickles(folder)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from joyai_ros.models.errors import ModelFolderError
-from joyai_ros.models.folder import Tensor
 from joyai_ros.models.pipeline_folder import PLUS
+from joyai_ros.models.weight_files import Tensor
 
 
 def meta_model(config: Any) -> Any:

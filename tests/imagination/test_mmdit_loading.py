@@ -19,7 +19,7 @@ from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
-from joyai_ros.models.errors import PipelineFolderError
+from joyai_ros.models.errors import ModelFolderError, PipelineFolderError
 from joyai_ros.models.folder import write_lock
 from joyai_ros.models.pipeline_folder import EDIT, PLUS, check_pipeline
 
@@ -115,7 +115,7 @@ def test_another_pipeline(folder):
 
 def test_pickles_are_refused(folder):
     torch.save({}, folder / "vae" / "diffusion_pytorch_model.bin")
-    with pytest.raises(PipelineFolderError, match="is a pickle"):
+    with pytest.raises(ModelFolderError, match="is a pickle"):
         load_pipeline(folder)
 
 
@@ -123,7 +123,7 @@ def test_weights_that_are_cut_off_or_missing(folder):
     path = folder / "transformer" / "diffusion_pytorch_model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    with pytest.raises(PipelineFolderError, match="where its header says"):
+    with pytest.raises(ModelFolderError, match="where its header says"):
         load_pipeline(folder)
     path.write_bytes(whole)
     tensors = load_file(path)
@@ -132,7 +132,7 @@ def test_weights_that_are_cut_off_or_missing(folder):
     with pytest.raises(PipelineFolderError, match=r"lacks the tensor proj_out\.weight"):
         load_pipeline(folder)
     path.unlink()
-    with pytest.raises(PipelineFolderError, match="has no weights"):
+    with pytest.raises(ModelFolderError, match="has no weights"):
         load_pipeline(folder)
 
 
@@ -144,7 +144,7 @@ def test_weights_that_are_not_what_was_downloaded(folder):
     content[-1] ^= 1
     path.write_bytes(content)
     assert load_pipeline(folder).kind == EDIT  # one bit in a weight, which only the hash shows
-    with pytest.raises(PipelineFolderError, match=r"vae/.*is not what was downloaded \(its SHA-256 differs\)"):
+    with pytest.raises(ModelFolderError, match=r"vae/.*is not what was downloaded \(its SHA-256 differs\)"):
         load_pipeline(folder, PipelineLoading(hashes=True))
 
 
@@ -160,14 +160,14 @@ def test_shards_are_checked_against_their_index(folder):
     index.write_text(json.dumps({"metadata": {}, "weight_map": places}))
     assert load_pipeline(folder).transformer.proj_out.weight.equal(tensors["proj_out.weight"])
     index.write_text(json.dumps({"weight_map": places | {"more.weight": places[names[0]]}}))
-    with pytest.raises(PipelineFolderError, match=r"no file holds the tensor more\.weight"):
+    with pytest.raises(ModelFolderError, match=r"no file holds the tensor more\.weight"):
         load_pipeline(folder)
     index.write_text(json.dumps({"weight_map": places | {"more.weight": "../../secret.safetensors"}}))
-    with pytest.raises(PipelineFolderError, match="no safetensors file of this folder"):
+    with pytest.raises(ModelFolderError, match="no safetensors file of this folder"):
         load_pipeline(folder)
     index.write_text(json.dumps({"weight_map": places}))
     (part / places[names[0]]).unlink()
-    with pytest.raises(PipelineFolderError, match="lacks the shard"):
+    with pytest.raises(ModelFolderError, match="lacks the shard"):
         load_pipeline(folder)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.small_model import full_config
 from joyai_ros.models.errors import ModelFolderError
-from joyai_ros.models.folder import LOCK, Tensor, check_folder, read_tensors, write_lock
+from joyai_ros.models.folder import LOCK, check_folder, write_lock
 from joyai_ros.models.shapes import compare_shapes, expected_shapes, read_config
+from joyai_ros.models.weight_files import Tensor, read_tensors
 
 SHARD = "model-00003-of-00005.safetensors"
 
