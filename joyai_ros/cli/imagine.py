@@ -1,32 +1,72 @@
-"""``joyai-ros imagine``: what the camera of one RGB-D frame would see from elsewhere."""
+"""``joyai-ros imagine``: what the camera of one frame would see from elsewhere, from depth or as a model draws it."""
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from joyai_ros.cli.drawing import (
+    JsonOption,
+    ModelOption,
+    OutOption,
+    Painter,
+    PresetOption,
+    SeedOption,
+    SetOption,
+    SizeOption,
+    StepsOption,
+    open_by_options,
+    step_bar,
+)
 from joyai_ros.cli.files import Rig, observation_from_files, read_pose, read_rig
 from joyai_ros.cli.output import write_json, write_picture
 from joyai_ros.cli.values import parse_vector
-from joyai_ros.errors import InputError
+from joyai_ros.cli.view_report import model_view_to_json, view_in_words, view_to_json
+from joyai_ros.errors import DepthError, InputError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Mat4, Vec3
-from joyai_ros.geometry.motion import CameraMotion
-from joyai_ros.geometry.view import FILLED, View
+from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
+from joyai_ros.geometry.view import View
 from joyai_ros.imagination.depth_view import IMAGE_UP, DepthImaginer, ViewConfig
+from joyai_ros.imagination.mmdit.presets import Preset
+from joyai_ros.imagination.model_view import Drawing, ModelView
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
 from joyai_ros.scene.up import up_from_cloud
 
 
+class Method(str, enum.Enum):
+    """How a view is made."""
+
+    DEPTH = "depth"
+    MODEL = "model"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A motion, what it turns about and where up is, in the frame's optical frame; and where up comes from."""
+
+    motion: CameraMotion
+    pivot: Vec3
+    up: Vec3
+    up_source: str
+
+
 def command(
     rgb: Annotated[Path, typer.Option("--rgb", help="Colour image (png, jpeg).")],
-    depth: Annotated[Path, typer.Option("--depth", help="Depth image: 16-bit png, or float metres (tiff, exr).")],
-    camera: Annotated[Path, typer.Option("--camera", help="Camera file (JSON): one camera, or color and depth.")],
-    out: Annotated[Path, typer.Option("--out", help="Picture to write; the name's ending is its format.")],
+    out: OutOption,
+    depth: Annotated[
+        Path | None, typer.Option("--depth", help="Depth image: 16-bit png, or float metres (tiff, exr).")
+    ] = None,
+    camera: Annotated[
+        Path | None, typer.Option("--camera", help="Camera file (JSON): one camera, or color and depth.")
+    ] = None,
     yaw: Annotated[float | None, typer.Option("--yaw", help="Degrees about up; positive: to the right.")] = None,
     pitch: Annotated[float | None, typer.Option("--pitch", help="Degrees; positive: up, looking down.")] = None,
     zoom: Annotated[float | None, typer.Option("--zoom", help="Distance is divided by it; above 1: nearer.")] = None,
@@ -46,34 +86,84 @@ def command(
     validity: Annotated[
         Path | None, typer.Option("--validity", help="Grey picture: 255 seen, 128 filled, 0 unknown.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write camera, pose and shares; - for stdout.")
+    method: Annotated[Method, typer.Option("--method", help="Who draws: depth, a model, or both.")] = Method.DEPTH,
+    model: ModelOption = "",
+    preset: PresetOption = "",
+    steps: StepsOption = None,
+    seed: SeedOption = 0,
+    size: SizeOption = 0,
+    guide: Annotated[
+        float | None, typer.Option("--guide", help="0 to 1: the model begins at the measured surface; 1: from noise.")
     ] = None,
+    keep_seen: Annotated[
+        bool, typer.Option("--keep-seen/--drawn-only", help="Measured pixels replace what the model drew there.")
+    ] = True,
+    assignments: SetOption = None,
+    json_file: JsonOption = None,
 ) -> None:
-    """Draw what the camera of one RGB-D frame would see from elsewhere.
+    """Draw what the camera of one frame would see from elsewhere.
 
     Say where to look from either by a motion (--yaw, --pitch, --zoom: an orbit about what the image centre shows, or
     about --pivot) or by two poses of a recording (--pose, --target-pose; of the depth camera where there are two). The
-    picture comes out in the colour camera. Without --up gravity is read off the level surfaces of the frame.
+    picture comes out in the colour camera. Without --up gravity is read off the level surfaces of the frame. A model
+    (--method model) takes motions alone; its view is held against --depth where there is any. With both, the depth view
+    stands beside FILE as NAME_depth.
     """
     motion = _motion(yaw, pitch, zoom, pivot, pose, target_pose)
-    given_up = None if up is None else parse_vector(up, "--up")
-    observation = observation_from_files(rgb, depth, camera, up=given_up)
+    observation = observation_from_files(rgb, depth, camera, up=None if up is None else parse_vector(up, "--up"))
+    if depth is None and method is not Method.MODEL:
+        raise DepthError(f"method {method.value} needs a depth image; give --depth, or --method model")
     imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma))
-    if motion is not None:
-        where = None if pivot is None else parse_vector(pivot, "--pivot")
-        level, up_source = _up(observation)
-        view = imaginer.imagine(observation, motion, where, level)
-    else:
-        up_source = "not needed"
+    if motion is None:
+        if method is not Method.DEPTH or camera is None:
+            raise InputError(
+                "a model is moved by --yaw, --pitch and --zoom; two poses need --method depth and --camera"
+            )
         view = imaginer.imagine_pose(observation, _source_from_view(read_rig(camera), pose, target_pose))
+        return _write(out, validity, json_file, view, view_to_json(view, "not needed"))
+    asked = _asked(observation, motion, pivot)
+    by_depth = None
+    if method is not Method.MODEL:
+        by_depth = imaginer.imagine(observation, motion, asked.pivot, asked.up)
+        if method is Method.DEPTH:
+            return _write(out, validity, json_file, by_depth, view_to_json(by_depth, asked.up_source))
+    how = Drawing(Preset(), size, seed, 1.0 if guide is None else guide, keep_seen)  # refused before a model is loaded
+    painter = open_by_options(model, preset, steps, size, assignments)
+    config = painter.opened.config
+    strength = config.strength if guide is None else guide
+    made = _draw(painter, observation, asked, replace(how, preset=painter.preset, size=config.size, strength=strength))
+    said = model_view_to_json(made, asked.up_source)
+    if by_depth is not None:
+        write_picture(out.with_name(f"{out.stem}_depth{out.suffix}"), by_depth.image)
+        said = {"depth": view_to_json(by_depth, asked.up_source), "model": said}
+    return _write(out, validity, json_file, made.view, said)
+
+
+def _asked(observation: Observation, motion: CameraMotion, pivot: str | None) -> _Asked:
+    """Return what a motion turns about.
+
+    Raises:
+        MotionError: there is no such view.
+    """
+    where = default_pivot(observation.camera, observation.depth) if pivot is None else parse_vector(pivot, "--pivot")
+    asked = _Asked(motion, where, *_up(observation))
+    orbit(motion, asked.pivot, asked.up)
+    return asked
+
+
+def _draw(painter: Painter, observation: Observation, asked: _Asked, how: Drawing) -> ModelView:
+    with step_bar("drawing") as on_step:
+        return painter.opened.imaginer.imagine(observation, asked.motion, how, asked.pivot, asked.up, on_step=on_step)
+
+
+def _write(out: Path, validity: Path | None, json_file: Path | None, view: View, said: dict[str, Any]) -> None:
     write_picture(out, view.image)
     if validity is not None:
         write_picture(validity, view.validity)
     if json_file is not None:
-        write_json(json_file, _summary(view, up_source))
+        write_json(json_file, said)
     if str(json_file) != "-":
-        typer.echo(f"{out}: {view.seen_fraction:.0%} seen, {_share(view, FILLED):.0%} filled")
+        typer.echo(f"{out}: {view_in_words(view)}")
 
 
 def _motion(
@@ -118,25 +208,3 @@ def _up(observation: Observation) -> tuple[Vec3, str]:
         if found is not None:
             return found, "cloud"
     return IMAGE_UP, "image"
-
-
-def _share(view: View, value: int) -> float:
-    return float(np.mean(view.validity == value))
-
-
-def _summary(view: View, up_source: str) -> dict[str, Any]:
-    camera = view.camera
-    return {
-        "camera": {
-            "width": camera.width,
-            "height": camera.height,
-            "fx": camera.fx,
-            "fy": camera.fy,
-            "cx": camera.cx,
-            "cy": camera.cy,
-        },
-        "source_from_view": view.source_from_view.tolist(),
-        "up_source": up_source,
-        "seen": view.seen_fraction,
-        "filled": _share(view, FILLED),
-    }

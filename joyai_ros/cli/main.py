@@ -30,6 +30,8 @@ COMMANDS = {
     "run": ("joyai_ros.cli.run", "Perceive an RGB-D bag: scenes, relations and views into a new bag."),
     "scene": ("joyai_ros.cli.scene", "Measure the objects of one RGB-D frame and their relations."),
     "imagine": ("joyai_ros.cli.imagine", "Draw what the camera of one RGB-D frame would see from elsewhere."),
+    "edit": ("joyai_ros.cli.edit", "Change an image by a model: in words, an object's place, or its side."),
+    "generate": ("joyai_ros.cli.generate", "Draw an image from words by a model."),
     "ask": ("joyai_ros.cli.ask", "Answer a question about images, checked against measured depth."),
     "models": ("joyai_ros.cli.models", "List the models that answer and draw, download and check them."),
     "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),

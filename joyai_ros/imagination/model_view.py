@@ -16,7 +16,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from joyai_ros.errors import DepthError
+from joyai_ros.errors import ConfigError, DepthError
 from joyai_ros.geometry.arrays import ColorImage, Mat4, Vec3
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
@@ -25,7 +25,7 @@ from joyai_ros.imagination.buckets import BASES, Fitting, buckets, fit
 from joyai_ros.imagination.consistency import ConsistencyConfig, Verdict, check_view, judged
 from joyai_ros.imagination.depth_view import DepthImaginer, up_or_image
 from joyai_ros.imagination.mmdit.presets import Preset
-from joyai_ros.imagination.mmdit.request import Drawn, DrawRequest, IsCanceled, OnStep
+from joyai_ros.imagination.mmdit.request import SEEDS, Drawn, DrawRequest, IsCanceled, OnStep
 from joyai_ros.imagination.requests import MoveCamera, RequestError, split
 from joyai_ros.models.angles import Angles
 from joyai_ros.scene.observation import Observation
@@ -59,6 +59,10 @@ class Drawing:
         strength: share of the way from noise to the view that is gone: below 1 it begins at the measured surface, seen
             from the commanded pose, and takes that share of the steps; needs depth.
         keep_seen: whether pixels that the sensor saw replace drawn ones, where the view's pose is known.
+
+    Raises:
+        ConfigError: on construction, for a strength or seed that is none.
+        BucketError: on construction, for a size that is none.
     """
 
     preset: Preset
@@ -66,6 +70,14 @@ class Drawing:
     seed: int = 0
     strength: float = 1.0
     keep_seen: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.strength <= 1.0:
+            raise ConfigError(f"strength is {self.strength}; it is above 0, and at most 1, which draws from noise")
+        if not 0 <= self.seed < SEEDS:
+            raise ConfigError(f"seed {self.seed} is none; give a whole number from 0 to 2^63 - 1")
+        if self.size:
+            buckets(self.size, ())
 
 
 @dataclass(frozen=True)

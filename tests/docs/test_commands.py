@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from joyai_ros.cli import main
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```(\w*)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+DRAWS = "joyai-image-edit"  # and its Edit-Plus
 COMMANDS_ELSEWHERE = {"make", "cd", "git", "source", "ros2", "colcon", "rosdep", "docker", "sudo", "pip", "python3"}
 
 
@@ -67,8 +71,25 @@ def test_commands_that_are_not_run_are_those_that_cannot_be():
                 if benchmark:  # these take minutes
                     assert (ROOT / "benchmarks" / f"{benchmark[1]}.py").is_file(), f"{page.name}: {line}"
                     continue
+                if "weights" in words.split():  # test_commands_that_draw_run_with_a_small_model
+                    assert f"--model {DRAWS}" in command, f"{page.name}: {line}"
+                    continue
                 first = command.split(" ")[0]
                 assert not first or first.startswith("#") or first in COMMANDS_ELSEWHERE, f"{page.name}: {line}"
+
+
+def test_commands_that_draw_run_with_a_small_model(workplace, tmp_path, monkeypatch, edit_folder, plus_folder):
+    """Nobody has the real weights here: the same commands, with a small random pipeline and small pictures."""
+    shutil.copytree(workplace, tmp_path / "work", symlinks=True, ignore=shutil.ignore_patterns("recording"))
+    monkeypatch.chdir(tmp_path / "work")
+    shutil.copy("out/demo/frame/color.png", "out/view.png")
+    blocks = [body for page in PAGES for _, words, body in fences(page) if "weights" in words.split()]
+    commands = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    assert len(commands) > 3
+    for command in commands:  # in this process: a new one would load torch each time
+        small = command.replace(f"{DRAWS}-plus", str(plus_folder)).replace(DRAWS, str(edit_folder))
+        program, *words = shlex.split(f"{small} --size 64 --steps 2")
+        assert (program, main.run(words)) == ("joyai-ros", 0), command
 
 
 def test_links_and_pictures_lead_somewhere():

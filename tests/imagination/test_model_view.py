@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.view_consistency import degraded
-from joyai_ros.errors import DepthError, MotionError
+from joyai_ros.errors import ConfigError, DepthError, MotionError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
 from joyai_ros.geometry.view import SEEN, UNKNOWN, Consistency
@@ -195,7 +195,10 @@ def test_a_motion_beyond_the_model_is_drawn_in_parts():
 def test_what_cannot_be_drawn():
     imaginer = ModelImaginer(Painter(), "painter", SHAPES)
     with pytest.raises(BucketError, match="no buckets of size 300"):
-        imaginer.imagine(frame(), MOTION, replace(HOW, size=300))
+        replace(HOW, size=300)
+    for wrong in ({"strength": 0.0}, {"strength": float("nan")}, {"strength": 1.5}, {"seed": -1}, {"seed": 2**63}):
+        with pytest.raises(ConfigError):
+            replace(HOW, **wrong)
     with pytest.raises(MotionError):
         imaginer.imagine(frame(), CameraMotion(0.0, 100.0), HOW)
     with pytest.raises(DrawCanceledError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joyai_ros.errors import JoyaiError
+from joyai_ros.errors import InputError, JoyaiError
 
 
 class DrawError(JoyaiError):
@@ -13,5 +13,5 @@ class DrawCanceledError(DrawError):
     """Nobody wants the image any more; nothing of it is left."""
 
 
-class DrawMemoryError(DrawError):
-    """The memory ran out; the model stays loaded, and a smaller image or batch may work."""
+class DrawMemoryError(DrawError, InputError):
+    """The memory ran out: the caller must ask for less; a model that is loaded stays so."""

@@ -10,7 +10,7 @@ from joyai_ros.geometry.arrays import ColorImage
 
 IsCanceled = Callable[[], bool]
 MOST_REFERENCES = 5
-_SEEDS = 2**63
+SEEDS = 2**63
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def check_requests(requests: Sequence[DrawRequest], size: tuple[int, int], multi
     first = requests[0]
     shapes = [reference.shape for reference in first.references]
     for request in requests:
-        if not 0 <= request.seed < _SEEDS:
+        if not 0 <= request.seed < SEEDS:
             raise InputError(f"seed {request.seed} is none; give a whole number from 0 to 2^63 - 1")
         if [reference.shape for reference in request.references] != shapes:
             raise InputError("references of one batch differ in number or size; draw these images one by one")
