@@ -116,6 +116,14 @@ def test_an_answer_leaves_the_prefix_as_it_was(backend):
         assert torch.equal(keys, old_keys) and torch.equal(values, old_values)
 
 
+def test_weights_that_questions_multiply_together_are_held_once(backend):
+    weights = list(backend._network.model.parameters())
+    held = {weight.untyped_storage().data_ptr(): weight.untyped_storage().nbytes() for weight in weights}
+    attention = backend._network.model.model.language_model.layers[0].self_attn
+    assert len({part.weight.untyped_storage().data_ptr() for part in (attention.q_proj, attention.v_proj)}) == 1
+    assert sum(held.values()) == sum(weight.nbytes for weight in weights)
+
+
 def test_batched_questions_of_every_length_are_answered_as_one_by_one(small_folder, backend):
     together = LocalBackend("small", small_folder, LocalSettings(batch=8))
     requests = [ask(question, FRAME) for question in QUESTIONS]
