@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,13 +72,9 @@ def command(
     direction = None if up is None else parse_vector(up, "--up")
     files = _files([Path(word) for word in words[:-1]], depth or [], camera or [], boxes or [], pose or [])
     looks = [_look(item, direction if item is files[0] else None, settings.scene) for item in files]
-    opened = open_model(_model(settings.model, model, server))
-    try:
+    with closing(open_model(_model(settings.model, model, server))) as opened:
         asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence_temperature)
         answer = asker.ask(question, looks)
-    finally:
-        if opened.backend is not None:
-            opened.backend.close()
     if json_file is not None:
         write_json(json_file, answer_to_json(answer))
     if str(json_file) != "-":

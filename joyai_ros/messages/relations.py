@@ -12,21 +12,14 @@ from joyai_ros.scene.types import Frame, Scene, Source, SpatialRelation, Status
 
 def relation_message(factory: MessageFactory, relation: SpatialRelation) -> Message:
     """Return a joyai_ros/SpatialRelation."""
-    return factory("joyai_ros/msg/SpatialRelation")(
+    message = factory("joyai_ros/msg/SpatialRelation")(
         subject=relation.subject,
         predicate=relation.predicate,
         objects=list(relation.objects),
-        has_value=relation.value is not None,
-        value=number(relation.value, 0.0),
-        unit=relation.unit,
-        sigma=number(relation.sigma, math.nan),
         frame=int(relation.frame),
-        confidence=float(relation.confidence),
-        source=int(relation.source),
-        status=int(relation.status),
-        has_model_value=relation.model_value is not None,
-        model_value=number(relation.model_value, 0.0),
     )
+    _fill(message, relation)
+    return message
 
 
 class RelationMessages:

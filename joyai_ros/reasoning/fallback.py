@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from joyai_ros.reasoning.asking import Asker
@@ -37,12 +37,8 @@ def open_asker(model: ModelConfig, ask: AskConfig, relations: RelationConfig) ->
     Raises:
         JoyaiError: as :func:`joyai_ros.understanding.opening.open_model`.
     """
-    opened = open_model(model)
-    try:
+    with closing(open_model(model)) as opened:
         yield SteadyAsker(opened, ask, relations)
-    finally:
-        if opened.backend is not None:
-            opened.backend.close()
 
 
 class SteadyAsker:

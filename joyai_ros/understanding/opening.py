@@ -25,6 +25,11 @@ class OpenModel:
     backend: Backend | None = None
     confidence_temperature: float | None = None
 
+    def close(self) -> None:
+        """Give the model's memory or connections back."""
+        if self.backend is not None:
+            self.backend.close()
+
 
 def open_model(config: ModelConfig) -> OpenModel:
     """Return the model of the settings; loading takes seconds to minutes, a server is only asked when a question comes.
@@ -54,12 +59,10 @@ def open_model(config: ModelConfig) -> OpenModel:
 
 def _local(config: ModelConfig) -> OpenModel:
     from joyai_ros.models.errors import ModelFolderError
-    from joyai_ros.models.folder import check_folder
     from joyai_ros.models.store import find_model
     from joyai_ros.understanding.local import LocalBackend
 
     found = find_model(config.name)
     if found.card.draws:
         raise ModelFolderError(f"{found.card.name} draws images and answers no questions; choose a model that does")
-    check_folder(found.folder, hashes=False)
     return OpenModel(LocalBackend(found.card.name, found.folder, config.local), found.card.confidence_temperature)
