@@ -35,6 +35,8 @@ COMMANDS = {
     "ask": ("joyai_ros.cli.ask", "Answer a question about images, checked against measured depth."),
     "models": ("joyai_ros.cli.models", "List the models that answer and draw, download and check them."),
     "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),
+    "data": ("joyai_ros.cli.data", "Make training data from the simulator or from bags; check, show, export it."),
+    "engine": ("joyai_ros.cli.engine", "Export a drawing model's MMDiT; build, check and time its engines."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
 }
 
@@ -47,6 +49,8 @@ EXTRAS = {
     "xgrammar": "neural",
     "openai": "remote",
     "jsonschema": "remote",
+    "pyarrow": "train",
+    "matplotlib": "train",
 }
 
 # Typer brings its own click in newer releases and imports click in older ones; this is the class in both.

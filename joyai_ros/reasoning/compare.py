@@ -111,3 +111,16 @@ def pose_from_fields(fields: dict[str, float | str]) -> Mat4:
     yaw, pitch, roll = (math.radians(number[name]) for name in ("yaw_deg", "pitch_deg", "roll_deg"))
     rotation = rigid.axis_angle(y, yaw) @ rigid.axis_angle(x, pitch) @ rigid.axis_angle(z, roll)
     return rigid.make_transform(rotation, np.array([number["right_m"], -number["up_m"], number["forward_m"]]))
+
+
+def fields_from_pose(pose: Mat4) -> dict[str, float]:
+    """Return the numbers that describe a pose to a tenth of a degree and a centimetre; :func:`pose_from_fields` reads them."""
+    rotation = pose[:3, :3]
+    yaw = math.atan2(rotation[0, 2], rotation[2, 2])
+    pitch = math.asin(max(-1.0, min(1.0, -float(rotation[1, 2]))))
+    roll = math.atan2(rotation[1, 0], rotation[1, 1])
+    right, down, forward = pose[:3, 3].tolist()
+    angles = {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": roll}
+    places = {"right_m": right, "up_m": -down, "forward_m": forward}
+    degrees = {name: round(math.degrees(value), 1) + 0.0 for name, value in angles.items()}
+    return degrees | {name: round(value, 2) + 0.0 for name, value in places.items()}

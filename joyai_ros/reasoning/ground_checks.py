@@ -10,13 +10,13 @@ from joyai_ros.scene.types import LabelSource
 
 def count(asked: Asked) -> Measured | None:
     """Return how many visible things bear the names that the question mentions; all of them where it says *objects*."""
-    found = _named(asked)
+    found = named_things(asked)
     return None if found is None else Measured(value=float(len(found)), unit="1", sigma=0.0)
 
 
 def boxes(asked: Asked) -> Measured | None:
     """Return the 2D boxes of the visible things that the question names."""
-    found = _named(asked)
+    found = named_things(asked)
     return None if not found else Measured(boxes=tuple(thing.box for thing in found if thing.box is not None))
 
 
@@ -29,7 +29,7 @@ def points(asked: Asked) -> Measured | None:
     return Measured(boxes=known.boxes, points=middles)
 
 
-def _named(asked: Asked) -> list[Thing] | None:
+def named_things(asked: Asked) -> list[Thing] | None:
     """Return the measured visible things that a question names; None where names are unknown to the scene."""
     visible = [t for t in asked.looks[0].things if t.measured is not None and t.measured.visible and t.box is not None]
     if not visible:

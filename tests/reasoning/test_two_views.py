@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from joyai_ros.geometry import rigid
 from joyai_ros.reasoning.asking import Asker
-from joyai_ros.reasoning.compare import pose_from_fields
+from joyai_ros.reasoning.compare import fields_from_pose, pose_from_fields
 from joyai_ros.reasoning.question import Question
 from joyai_ros.scene.types import Status
 from tests.reasoning.table import Model, table
@@ -95,3 +95,11 @@ def test_without_poses_nothing_is_compared():
         for task, objects in (("camera_pose", ()), ("camera_motion", ()), ("cross_view_distance", ("mug", "box"))):
             answer = ask(task, objects, second=second)
             assert (answer.pose, answer.value, answer.choice) == (None, None, "")
+
+
+def test_the_fields_of_a_pose_say_the_same_pose():
+    random = np.random.default_rng(0)
+    for yaw, pitch, roll in random.uniform((-180, -89, -180), (180, 89, 180), (50, 3)):
+        fields = {"yaw_deg": yaw, "pitch_deg": pitch, "roll_deg": roll, "right_m": 1.0, "up_m": -2.0, "forward_m": 0.5}
+        said = fields_from_pose(pose_from_fields(fields))
+        assert all(abs(said[name] - value) <= 0.051 for name, value in fields.items())
