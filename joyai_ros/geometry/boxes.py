@@ -114,8 +114,18 @@ def checked_box2d(box: object, width: int, height: int, name: str = "box") -> Bo
     return clipped
 
 
+def box2d_area(box: Box2D) -> float:
+    """Return the area of a 2D box in square pixels."""
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def box2d_shared(a: Box2D, b: Box2D) -> float:
+    """Return the area in square pixels that two 2D boxes share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+
+
 def box2d_iou(a: Box2D, b: Box2D) -> float:
     """Return the intersection over union of two 2D boxes."""
-    overlap = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - overlap
-    return overlap / union if union > 0 else 0.0
+    shared = box2d_shared(a, b)
+    union = box2d_area(a) + box2d_area(b) - shared
+    return shared / union if union > 0 else 0.0

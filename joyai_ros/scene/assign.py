@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from joyai_ros.geometry.arrays import ColorImage, DepthImage
-from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.geometry.boxes import Box2D, box2d_area, box2d_iou
 from joyai_ros.geometry.order import median, quantiles
-from joyai_ros.scene.divide import Part, divide
-from joyai_ros.scene.segment import Clusters
+from joyai_ros.scene.divide import divide
+from joyai_ros.scene.segment import Clusters, Window
 
 _INSIDE = 0.6  # share of a piece's pixels within a box from which it may belong to it
 _MAIN_IOU = 0.15  # least overlap of a box with the piece that is its main one
@@ -46,8 +46,8 @@ def assign_pixels(
     inside = np.stack(counts) if counts else np.zeros((0, 1), dtype=np.int64)
     main = _main_pieces(clusters, boxes, inside)
     owner = _divided(clusters, color, boxes, grown, main, inside)
-    z_main = {b: _median_depth(clusters, depth, piece, grown[b]) for b, piece in enumerate(main) if piece > 0}
-    claims = _fragment_claims(clusters, depth, boxes, grown, main, inside, z_main)
+    spans = {b: _depth_span(clusters, depth, piece, grown[b]) for b, piece in enumerate(main) if piece > 0}
+    claims = _fragment_claims(clusters, depth, boxes, grown, main, inside, spans)
     result = []
     for b, window in enumerate(grown):
         labels = clusters.labels[window]
@@ -58,9 +58,6 @@ def assign_pixels(
         row = inside_window // labels.shape[1]
         result.append(inside_window + row * (width - labels.shape[1]) + (window[0].start * width + window[1].start))
     return result
-
-
-Window = tuple[slice, slice]
 
 
 def _grown(box: Box2D, shape: tuple[int, ...]) -> Window:
@@ -105,7 +102,7 @@ def _largest_fragment(box: Box2D, alone: NDArray[np.int64], main: list[int]) -> 
     free = alone.copy()
     free[[0, *(piece for piece in main if piece > 0)]] = 0
     best = int(np.argmax(free))
-    return best if free[best] >= max(_FRAGMENT, _FRAGMENT_SHARE * (box[2] - box[0]) * (box[3] - box[1])) else 0
+    return best if free[best] >= max(_FRAGMENT, _FRAGMENT_SHARE * box2d_area(box)) else 0
 
 
 def _bounds(clusters: Clusters, piece: int) -> Box2D:
@@ -135,7 +132,7 @@ def _divided(
                 if other != b and whole:
                     inside_others[label] = 0
         piece = int(np.argmax(inside_others))
-        least = max(_SHARED * (box[2] - box[0]) * (box[3] - box[1]), own)
+        least = max(_SHARED * box2d_area(box), own)
         if inside_others[piece] >= least:
             sharers.setdefault(piece, set()).add(b)
     masks: dict[int, NDArray[np.bool_]] = {}
@@ -146,7 +143,7 @@ def _divided(
             clusters.labels[window] == piece,
             color[window],
             [boxes[b] for b in members],
-            Part(window[0].start, window[1].start),
+            window,
         )
         for index, b in enumerate(members):
             rows = slice(grown[b][0].start - window[0].start, grown[b][0].stop - window[0].start)
@@ -162,7 +159,7 @@ def _union(windows: list[Window]) -> Window:
     )
 
 
-def _median_depth(clusters: Clusters, depth: DepthImage, piece: int, window: Window) -> tuple[float, float]:
+def _depth_span(clusters: Clusters, depth: DepthImage, piece: int, window: Window) -> tuple[float, float]:
     """Return the 5th and 95th percentile of a piece's depth inside a window."""
     values = depth[window][clusters.labels[window] == piece]
     values = values[:: max(len(values) // _SAMPLE, 1)]
@@ -177,7 +174,7 @@ def _fragment_claims(
     grown: list[Window],
     main: list[int],
     inside: NDArray[np.int64],
-    z_main: dict[int, tuple[float, float]],
+    spans: dict[int, tuple[float, float]],
 ) -> list[list[int]]:
     """Give each piece that is nobody's main one to a box whose main piece it continues in depth.
 
@@ -191,7 +188,7 @@ def _fragment_claims(
         if piece in taken:
             continue
         best, best_score = -1, -np.inf
-        for b, (low, high) in z_main.items():
+        for b, (low, high) in spans.items():
             if inside[b, piece] < _INSIDE * clusters.stats[piece, 4]:
                 continue
             z = median(depth[grown[b]][clusters.labels[grown[b]] == piece])

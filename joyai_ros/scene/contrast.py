@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from joyai_ros.geometry.arrays import ColorImage, DepthImage, Mask
-from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.geometry.boxes import Box2D, box2d_area, box2d_iou, box2d_shared
 from joyai_ros.geometry.order import quantile
 from joyai_ros.scene.palette import color_bins, color_shares
 
@@ -50,9 +50,9 @@ def tell_by_color(
     result = list(assigned)
     width = depth.shape[1]
     taken = np.zeros(depth.size, dtype=bool)
-    for b in sorted(range(len(boxes)), key=lambda k: _area(boxes[k])):
-        larger = [k for k, box in enumerate(boxes) if _area(box) > _LARGER * _area(boxes[b])]
-        covered = any(_shared(boxes[b], boxes[k]) > _COVERED for k in larger)
+    for b in sorted(range(len(boxes)), key=lambda k: box2d_area(boxes[k])):
+        larger = [k for k, box in enumerate(boxes) if box2d_area(box) > _LARGER * box2d_area(boxes[b])]
+        covered = any(_covered(boxes[b], boxes[k]) > _COVERED for k in larger)
         if not covered and len(result[b]) >= _LEAST:
             continue
         within = [box for k, box in enumerate(boxes) if k != b and k not in larger]
@@ -67,7 +67,7 @@ def tell_by_color(
         found = _on_one_plane(found, depth)
         if len(found) < _LEAST or np.count_nonzero(known[found]) > _AGREED * len(found):
             continue
-        others = [k for k in larger if _shared(boxes[b], boxes[k]) > 0]
+        others = [k for k in larger if _covered(boxes[b], boxes[k]) > 0]
         around = np.zeros(depth.size, dtype=bool)
         around[_spread(found, width, depth.size)] = True
         rest = {k: result[k][~around[result[k]]] for k in others}
@@ -110,7 +110,7 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
     likely = (cv2.blur(ratio.take(bins), (_SMOOTHING, _SMOOTHING)) > 0) & inside
     mask = _parts(likely)
     for other in smaller:
-        if _shared(other, box) > 0.5:
+        if _covered(other, box) > 0.5:
             mask &= ~_rectangle(bins.shape, other, 0.0, top, left)
     size = np.count_nonzero(mask)
     if size < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
@@ -177,12 +177,6 @@ def _tight(mask: Mask, top: int, left: int) -> Box2D:
     return float(columns[0] + left), float(rows[0] + top), float(columns[-1] + left + 1), float(rows[-1] + top + 1)
 
 
-def _area(box: Box2D) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _shared(box: Box2D, other: Box2D) -> float:
+def _covered(box: Box2D, other: Box2D) -> float:
     """Share of a box that another one covers."""
-    across = min(box[2], other[2]) - max(box[0], other[0])
-    down = min(box[3], other[3]) - max(box[1], other[1])
-    return max(across, 0.0) * max(down, 0.0) / max(_area(box), 1e-9)
+    return box2d_shared(box, other) / max(box2d_area(box), 1e-9)

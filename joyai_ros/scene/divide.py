@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.scene.palette import color_bins, color_shares
+from joyai_ros.scene.segment import Window
 
 _FAR = np.float32(np.inf)
 _FLOOR = 1e-3  # probability of a colour that an object has not shown
@@ -23,15 +22,7 @@ _ROUNDS = 2
 _SEAM = 5  # pixels, width of the seam that nobody gets
 
 
-@dataclass(frozen=True)
-class Part:
-    """A rectangle of the image: first row and column."""
-
-    top: int
-    left: int
-
-
-def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], part: Part) -> NDArray[np.int32]:
+def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], window: Window) -> NDArray[np.int32]:
     """Return (h, w) int32: the index of the box that each pixel of a shared piece belongs to, -1 for none.
 
     Each box's colours are learnt where it alone reaches and in its core, then each pixel goes to the box for which
@@ -41,9 +32,9 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], part
         piece: (h, w) bool, the piece in a rectangle of the image.
         color: (h, w, 3) uint8 of the same rectangle.
         boxes: whole-image pixels.
-        part: where the rectangle starts.
+        window: the rectangle.
     """
-    distance = [_distance(box, piece.shape, part) for box in boxes]
+    distance = [_distance(box, window) for box in boxes]
     reached = [(to <= _REACH) & piece for to in distance]
     place = [
         np.where(near, np.float32(_PLACE_WEIGHT) * np.square(to), _FAR)
@@ -77,11 +68,12 @@ def _without_seam(owner: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.where(cv2.dilate(seam, np.ones((_SEAM, _SEAM), dtype=np.uint8)) > 0, np.int32(-1), owner)
 
 
-def _distance(box: Box2D, shape: tuple[int, ...], part: Part) -> NDArray[np.float32]:
+def _distance(box: Box2D, window: Window) -> NDArray[np.float32]:
     """Distance of a rectangle's pixels to a box's centre, 1 on its sides (maximum norm)."""
     x0, y0, x1, y1 = box
-    across = np.abs(np.arange(part.left, part.left + shape[1]) - (x0 + x1 - 1) / 2) / ((x1 - x0) / 2)
-    down = np.abs(np.arange(part.top, part.top + shape[0]) - (y0 + y1 - 1) / 2) / ((y1 - y0) / 2)
+    rows, columns = window
+    across = np.abs(np.arange(columns.start, columns.stop) - (x0 + x1 - 1) / 2) / ((x1 - x0) / 2)
+    down = np.abs(np.arange(rows.start, rows.stop) - (y0 + y1 - 1) / 2) / ((y1 - y0) / 2)
     return np.maximum(across.astype(np.float32), down.astype(np.float32)[:, None])
 
 

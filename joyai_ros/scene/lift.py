@@ -18,11 +18,8 @@ from joyai_ros.scene.stick import Stick, fit_stick
 
 MIN_POINTS = 20
 _STANDS = 0.025  # metres: a lowest visible point this close above a surface means that the object stands on it
-_ACROSS, _ALONG, _UPWARD = (
-    0.65,
-    0.8,
-    0.87,
-)  # what errors really are, over simulated scenes, per metre of these estimates
+# What errors really are, over simulated scenes, per metre of the estimates across the view, along it and upward.
+_ACROSS, _ALONG, _UPWARD = 0.65, 0.8, 0.87
 _SIDE_SPREAD = 1.6  # sigma of a footprint's side in sigmas of its middle
 _HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a fully cut side may hide
 _HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing

@@ -16,9 +16,8 @@ from joyai_ros.scene.oriented import OrientedCloud
 from joyai_ros.scene.types import SupportPlane
 
 _LEVEL = np.cos(np.radians(20.0))  # a sample's normal this close to up is on a level surface
-_MAX_TILT = np.tan(
-    np.radians(8.0)
-)  # of a fitted plane against up: tables lean, and gravity itself is known to a few degrees
+# Of a fitted plane against up: tables lean, and gravity itself is known to a few degrees.
+_MAX_TILT = np.tan(np.radians(8.0))
 _BIN = 0.01  # metres, height histogram
 _OBJECT_TOP_MAX_AREA = 0.12  # square metres: a level patch above a larger plane and below this is the top of an object
 _OBJECT_TOP_MAX_HEIGHT = 0.4  # metres above that plane
@@ -27,8 +26,6 @@ _LEAST_PATCH = 0.02  # of the largest patch's area
 _FARTHEST = 200.0  # metres above or below the camera: only an absurd calibration puts surfaces farther
 _MAX_PLANES = 10
 _WIDEST = 0.03  # metres: the first, widest band about a height in which a surface is looked for
-
-
 _PATCH_CLOSING = np.ones((3, 3), dtype=np.uint8)  # a gap of a few samples (an object's edge, a shadow) ends no patch
 
 

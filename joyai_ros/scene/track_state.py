@@ -73,7 +73,7 @@ class Sight:
     color: Vec3
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One object through time. Lengths in metres, the world frame; stamps in nanoseconds.
 
