@@ -211,6 +211,8 @@ class _Run:
         self._messages: Belt[_Sealed] = Belt(48, producers=2, keeps=True)
         self._raw: Belt[BagFrame] = Belt(3)
         self._observations: Belt[tuple[int, Observation]] = Belt(2)
+        self._sent: Belt[tuple[int, Observation]] = Belt(1)
+        self._engine: EngineProcess | None = None
         self._seen: Belt[tuple[int, Observation, Scene]] = Belt(8)  # a view takes as long as several scenes
         self._perceived: Belt[tuple[int, Perceived]] = Belt(2)
         self._asked = self._perceived if answerer is None else Belt[tuple[int, Perceived]](2)
@@ -233,15 +235,17 @@ class _Run:
             yield
             return
         with EngineProcess(config.scene) as engine:
-            self._perception = Perception(config, engine)
+            self._engine, self._perception = engine, Perception(config, engine)
             yield
 
     def work(self, writer: BagWriter, progress: Callable[[Progress], None] | None) -> None:
         """Run all threads to the end of the bag, the first error, or an interrupt."""
         started = time.monotonic()
-        row = Row(self._raw, self._observations, self._seen, self._perceived, self._asked, self._messages)
+        belts = self._raw, self._observations, self._sent, self._seen, self._perceived, self._asked, self._messages
+        row = Row(*belts) if self._engine is None else Row(*belts, self._engine)
         row.add("read", self._read)
         row.add("decode", self._decode)
+        row.add("send", self._send)
         row.add("see", self._see)
         row.add("imagine", self._imagine)
         if (answerer := self._answerer) is not None:
@@ -318,8 +322,16 @@ class _Run:
             self._observations.put((moment, observation))
         self._observations.end()
 
-    def _see(self) -> None:
+    def _send(self) -> None:
+        """Hand each frame to the engine's process while it measures the one before."""
         for moment, observation in self._observations:
+            if self._engine is not None:
+                self._engine.send(observation)
+            self._sent.put((moment, observation))
+        self._sent.end()
+
+    def _see(self) -> None:
+        for moment, observation in self._sent:
             scene = self._perception.see(observation)
             for line in scene.rejected:
                 self._rejections.add("detection that cannot be used", line)

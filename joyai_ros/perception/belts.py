@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -76,17 +76,25 @@ class Belt(Generic[T]):
             yield item
 
 
+class Stoppable(Protocol):
+    """What a thread of a row may wait for."""
+
+    def stop(self) -> None:
+        """Let nobody wait any longer: with an error or :class:`StopError` for who does."""
+
+
 class Row:
     """The threads of a row. The first error of any of them stops all, for :meth:`raise_error` to raise.
 
     Args:
-        belts: all queues between the threads, to be stopped when anything fails.
+        belts: all queues between the threads, and whatever else they wait for, to be stopped when anything fails.
     """
 
-    def __init__(self, *belts: Belt[Any]) -> None:
+    def __init__(self, *belts: Stoppable) -> None:
         self._belts = belts
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
+        self._stopped = False
 
     def add(self, name: str, work: Callable[[], None]) -> None:
         """Add a thread."""
@@ -106,7 +114,8 @@ class Row:
         return False
 
     def stop(self) -> None:
-        """Stop all threads at their next item and wait for them."""
+        """Stop all threads at their next item and wait for them; what they raise from now on follows from that."""
+        self._stopped = True
         for belt in self._belts:
             belt.stop()
         for thread in self._threads:
@@ -123,6 +132,7 @@ class Row:
         except StopError:
             return
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            self._errors.append(error)
+            if not self._stopped:
+                self._errors.append(error)
             for belt in self._belts:
                 belt.stop()

@@ -12,6 +12,7 @@ import pickle
 import struct
 import subprocess
 import sys
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,7 @@ from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.types import Scene
 
 _LENGTH = struct.Struct("<Q")
+_PIPE = 1 << 18  # bytes: a scene fits, so that the next observation is taken before anybody has read it
 
 
 class EngineProcess:
@@ -46,20 +48,38 @@ class EngineProcess:
             [sys.executable, "-m", "joyai_ros.perception.engine_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pipesize=_PIPE,
             env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path},
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
         )
+        self._sent: deque[Observation] = deque()
         self._send(config)
 
-    def process(self, observation: Observation) -> Scene:
-        """Return the scene of one observation; errors of the engine are raised here."""
+    def send(self, observation: Observation) -> None:
+        """Hand an observation over ahead of :meth:`process`, in the same order; another thread may do so.
+
+        The process takes it as soon as it is done with the one before, and need not wait for anybody here.
+        """
         color = np.ascontiguousarray(observation.color)
         depth = None if observation.depth is None else np.ascontiguousarray(observation.depth)
         self._send((_without_pixels(observation), depth is not None), color, *([] if depth is None else [depth]))
+        self._sent.append(observation)
+
+    def process(self, observation: Observation) -> Scene:
+        """Return the scene of one observation; errors of the engine are raised here."""
+        if not self._sent:
+            self.send(observation)
+        if self._sent[0] is not observation:
+            raise ValueError("observations that were sent ahead are asked for in another order")
+        self._sent.popleft()
         scene, error = self._receive()
         if error is not None:
             raise error
         return cast("Scene", scene)
+
+    def stop(self) -> None:
+        """Give up what it works on, so that no thread waits for it any longer."""
+        self._child.kill()
 
     def close(self) -> None:
         """End the process."""

@@ -1,11 +1,13 @@
 import dataclasses
 import os
 import signal
+import threading
 
 import numpy as np
 import pytest
 
 from joyai_ros.errors import JoyaiError
+from joyai_ros.geometry.cameras import Camera
 from joyai_ros.perception.engine_process import EngineProcess
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
@@ -53,6 +55,37 @@ def test_an_error_of_the_engine_is_raised_here_and_the_next_frame_goes_on(engine
     with pytest.raises(AttributeError):
         engine.process(broken)
     assert engine.process(observation(11)).stamp == synthetic.stamp_of(11)
+
+
+def test_observations_can_be_sent_ahead(engine):
+    ahead = [observation(index) for index in (12, 13)]
+    sender = threading.Thread(target=lambda: [engine.send(item) for item in ahead])
+    sender.start()
+    sender.join(60)  # so small that both wait in the pipe
+    with pytest.raises(ValueError, match="in another order"):
+        engine.process(ahead[1])
+    assert [engine.process(item).stamp for item in ahead] == [synthetic.stamp_of(12), synthetic.stamp_of(13)]
+
+
+def test_who_waits_to_send_is_let_go():
+    large = Camera(1280, 960, 900.0, 900.0, 640.0, 480.0)
+    frame = Observation(np.zeros((960, 1280, 3), np.uint8), large, np.ones((960, 1280), np.float32), stamp=1)
+    with EngineProcess(SceneConfig()) as engine:
+        failed = []
+
+        def send():
+            try:
+                while True:
+                    engine.send(frame)
+            except JoyaiError as error:
+                failed.append(error)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        engine.stop()
+        sender.join(60)
+        assert not sender.is_alive()
+        assert len(failed) == 1
 
 
 def test_a_process_that_dies_is_an_error():
