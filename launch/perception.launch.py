@@ -1,7 +1,8 @@
-"""The perception of one robot: scene and view in one process.
+"""The perception of one robot: by default scene and view, in one process.
 
 ros2 launch joyai_ros perception.launch.py profile:=realsense_d4xx
 ros2 launch joyai_ros perception.launch.py profile:=/path/to/my_robot.yaml namespace:=robot1 use_sim_time:=true
+ros2 launch joyai_ros perception.launch.py nodes:=scene,view,qa
 """
 
 from pathlib import Path

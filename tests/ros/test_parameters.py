@@ -47,7 +47,9 @@ def test_wrong_parameters_are_refused_with_their_name(ros, given, said):
 
 
 def test_what_other_nodes_of_the_process_read_is_no_error_here(ros):
-    ros.make(SceneNode, parameters={"view.rate": 1.0, "autostart": False}, elsewhere=names(ViewNodeConfig))
+    given = {"view.rate": 1.0, "scene_rate": 2.0, "autostart": False}
+    node = ros.make(SceneNode, parameters=given, elsewhere=names(ViewNodeConfig))
+    assert node.config.scene_rate == 2.0
 
 
 def test_whole_numbers_do_for_numbers(ros):

@@ -67,7 +67,9 @@ def test_every_edge_of_a_box_is_drawn(x):
     ],
 )
 def test_objects_in_odd_places_are_no_error(item):
-    draw_scene(GREY, Scene(1, "f", (item,)), CAMERA)
+    picture = draw_scene(GREY, Scene(1, "f", (item,)), CAMERA)
+    assert picture.dtype == np.uint8
+    assert picture.shape[0] == CAMERA.height
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
