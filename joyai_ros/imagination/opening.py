@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from joyai_ros.errors import MissingDependencyError
@@ -73,11 +73,16 @@ def open_painter(config: ImaginationConfig) -> OpenPainter:
         CardError: there is no such card and no such folder.
         ModelFolderError: its weights are not here, not whole, not what was downloaded, or it draws nothing.
         ConfigError: there is no such preset, precision or device.
+        BucketError: there is no such size.
         DrawMemoryError: it does not fit.
         MissingDependencyError: what runs it is not installed.
     """
     if config.preset:
         find_preset(config.preset)
+    loading = config.loading
+    if config.size:  # else the size is the frame's, and the memory must do for what the settings of loading say
+        buckets(config.size, ())
+        loading = replace(loading, resolution=config.size)
     found = find_model(config.model)
     if not found.card.draws:
         raise ModelFolderError(f"{found.card.name} answers questions and draws no images; choose a model that does")
@@ -90,5 +95,5 @@ def open_painter(config: ImaginationConfig) -> OpenPainter:
         raise MissingDependencyError(
             f"{error.name} is not installed; install it with: pip install 'joyai_ros[neural]'"
         ) from error
-    sampler = Sampler(load_pipeline(found.folder, config.loading))
+    sampler = Sampler(load_pipeline(found.folder, loading))
     return OpenPainter(found.card, sampler, BUCKETS[1024], config)

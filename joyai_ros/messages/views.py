@@ -107,6 +107,11 @@ def view_from_message(message: Message) -> View:
 
 
 def view_transform_message(factory: MessageFactory, view: View, *, frame_id: str = VIEW_FRAME) -> Message:
-    """Return the TransformStamped of the imagined camera in the source camera's optical frame."""
+    """Return the TransformStamped of the imagined camera in the source camera's optical frame: its estimated pose, and
+    the commanded one where there is no estimate.
+    """
     header = headers.header(factory, view.stamp, view.source_frame)
-    return stamped_transform_message(factory, header, frame_id, view.source_from_view)
+    estimated = view.estimated_source_from_view
+    return stamped_transform_message(
+        factory, header, frame_id, view.source_from_view if estimated is None else estimated
+    )

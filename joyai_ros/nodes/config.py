@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, field
 
 from joyai_ros.bags.config import DepthConfig
+from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.perception.config import OutputConfig, ViewConfig
 from joyai_ros.reasoning.config import AskConfig
 from joyai_ros.scene.config import SceneConfig
@@ -137,6 +138,7 @@ class ViewNodeConfig(StreamConfig):
     view: ViewConfig = field(default_factory=ViewConfig)
     memory: MemoryConfig = field(default_factory=MemoryConfig)
     rank: RankConfig = field(default_factory=RankConfig)
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
     view_frame_rate: float = setting(4.0, "most frames per second that are looked at, for views and memory", 0.1, 100.0)
     max_views: int = setting(32, "most views of one imagine goal", 1, 1000)
     result_timeout: float = setting(30.0, "how long the result of a goal is kept for its client, s", 1.0, 3600.0)
