@@ -11,23 +11,29 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from joyai_ros.cli.clips import is_clip, read_clip
 from joyai_ros.cli.files import observation_from_files
 from joyai_ros.cli.output import write_json
 from joyai_ros.cli.scene import relation_to_json
 from joyai_ros.cli.values import parse_vector
 from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import Vec3
+from joyai_ros.geometry.cameras import assumed_camera
+from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.config import AskConfig
+from joyai_ros.reasoning.imagined import from_depth, open_views
 from joyai_ros.reasoning.question import Look, Question
 from joyai_ros.reasoning.wording import number_in_words
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.types import Status
 from joyai_ros.settings import load
 from joyai_ros.understanding.config import NO_MODEL, ModelConfig
 from joyai_ros.understanding.opening import open_model
+from joyai_ros.understanding.tasks import MOST_VIEWS
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,13 @@ class AskSettings:
 
     ask: AskConfig = field(default_factory=AskConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
     scene: SceneConfig = field(default_factory=SceneConfig)
 
 
 def command(
     words: Annotated[
-        list[str], typer.Argument(metavar="IMAGE... QUESTION", help="Images, and the question in quotes.")
+        list[str], typer.Argument(metavar="IMAGE... QUESTION", help="Images or a clip, and the question in quotes.")
     ],
     task: Annotated[str, typer.Option("--task", help="Name in the task table; else told from the words.")] = "",
     model: Annotated[str | None, typer.Option("--model", metavar="CARD", help="Card or folder, or none.")] = None,
@@ -68,12 +75,18 @@ def command(
     if len(words) < 2:
         raise InputError("give at least one image and then the question, in quotes if it has several words")
     settings = load(AskSettings, config, assignments or ())
+    images = [Path(word) for word in words[:-1]]
+    has_clip = any(map(is_clip, images))
+    task = task or ("clip" if has_clip and not choices else "")
     question = Question(words[-1], task, _listed(choices), _listed(objects), views)
     direction = None if up is None else parse_vector(up, "--up")
-    files = _files([Path(word) for word in words[:-1]], depth or [], camera or [], boxes or [], pose or [])
-    looks = [_look(item, direction if item is files[0] else None, settings.scene) for item in files]
+    files = _files(images, depth or [], camera or [], boxes or [], pose or [])
+    observations = _of_clip(files) if has_clip else _of_images(files, direction)
+    # Each image is a sequence of its own: what one shows is no memory for the next.
+    looks = [Look(item, SceneEngine(settings.scene).process(item)) for item in observations]
     with closing(open_model(_model(settings.model, model, server))) as opened:
-        asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence_temperature)
+        imagine = open_views(settings.imagination) if views and opened.backend is not None else from_depth
+        asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence_temperature, imagine)
         answer = asker.ask(question, looks)
     if json_file is not None:
         write_json(json_file, answer_to_json(answer))
@@ -131,10 +144,24 @@ def _files(
     return [_Files(*row) for row in zip(images, *parts, strict=True)]
 
 
-def _look(files: _Files, up: Vec3 | None, config: SceneConfig) -> Look:
-    observation = observation_from_files(files.color, files.depth, files.camera, files.boxes, up, files.pose)
-    # Each image is a sequence of its own: what one shows is no memory for the next.
-    return Look(observation, SceneEngine(config).process(observation))
+def _of_images(files: list[_Files], up: Vec3 | None) -> list[Observation]:
+    return [
+        observation_from_files(
+            item.color, item.depth, item.camera, item.boxes, up if item is files[0] else None, item.pose
+        )
+        for item in files
+    ]
+
+
+def _of_clip(files: list[_Files]) -> list[Observation]:
+    [clip, *others] = files
+    if others or (clip.depth, clip.camera, clip.boxes, clip.pose) != (None,) * 4:
+        raise InputError(
+            "a clip stands alone: without images, depth, camera, boxes and poses; give single images for these"
+        )
+    frames = read_clip(clip.color, MOST_VIEWS)
+    camera = assumed_camera(frames[0].shape[1], frames[0].shape[0])
+    return [Observation(frame, camera) for frame in frames]
 
 
 def _listed(text: str) -> tuple[str, ...]:

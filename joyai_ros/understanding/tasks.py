@@ -236,6 +236,14 @@ _ALL = (
         scorer=Scorer.OVERLAP,
         check="points",
     ),
+    Task(
+        "clip",
+        Capability.FREE,
+        "The images are frames of one clip, in the order of time. {question}",
+        Text(),
+        views=(2, MOST_VIEWS),
+        scorer=Scorer.NONE,
+    ),
     Task("free", Capability.FREE, "{question}", Text(), (0, 16), (1, MOST_VIEWS), Scorer.NONE),
     Task("choice", Capability.FREE, "{question}", None, (0, 16), (1, MOST_VIEWS)),
 )

@@ -1,5 +1,6 @@
 """``joyai-ros ask`` as a user types it: geometry alone, a model behind a server, and the one line that bad input gets."""
 
+import base64
 import json
 import re
 
@@ -40,6 +41,12 @@ def folder(tmp_path_factory):
     camera = {name: getattr(SMALL, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
     (folder / "camera.json").write_text(json.dumps(camera | {"depth_units_per_metre": UNITS}))
     (folder / "words.png").write_text("no picture")
+    (folder / "words.mp4").write_text("no clip")
+    for name, count in (("clip.mp4", 30), ("one.mp4", 1)):
+        clip = cv2.VideoWriter(str(folder / name), cv2.VideoWriter.fourcc(*"mp4v"), 10.0, (64, 48))
+        for number in range(count):
+            clip.write(np.full((48, 64, 3), (0, 0, 8 * number), np.uint8))  # redder and redder
+        clip.release()
     return folder
 
 
@@ -151,6 +158,25 @@ def test_a_caption_needs_no_depth(typed):
     assert out.startswith("Three things on a table.")
 
 
+def test_a_clip_is_shown_in_the_order_of_time(typed):
+    with serving(says('{"text": "It turns red."}')) as server:
+        answer = answer_of(typed, "@clip.mp4", "What happens?", "--server", server.url)
+    assert (answer["task"], answer["text"], answer["status"]) == ("clip", "It turns red.", "unchecked")
+    [body] = server.bodies
+    parts = body["messages"][-1]["content"]
+    assert 'frames of one clip, in the order of time. "What happens?"' in parts[-1]["text"]
+    pictures = [base64.b64decode(part["image_url"]["url"].partition(",")[2]) for part in parts[:-1]]
+    seen = [cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR) for picture in pictures]
+    reds = [float(image[:, :, 2].mean()) for image in seen]
+    assert reds == pytest.approx(np.linspace(0, 8 * 29, 8), abs=12)
+    assert all(image.shape == (48, 64, 3) and image[:, :, :2].max() < 30 for image in seen)
+
+
+def test_geometry_alone_says_nothing_of_a_clip(typed):
+    answer = answer_of(typed, "@clip.mp4", "What happens?")
+    assert "cannot answer this" in answer["text"]
+
+
 def test_boxes_are_pixels_of_the_image(typed):
     found = {"objects": [{"bbox_2d": [0, 0, 500, 1000], "label": "cup"}]}
     with serving(says(json.dumps(found))) as server:
@@ -172,6 +198,11 @@ def test_a_server_that_fails_is_one_line_and_exit_code_1(typed):
         (("@color.png",), "at least one image and then the question"),
         (("@absent.png", "What?"), "no such colour image"),
         (("@words.png", "What?"), "not a readable image"),
+        (("@words.mp4", "What?"), "no clip with frames"),
+        (("@one.mp4", "What?"), "no clip with frames"),
+        (("@absent.mp4", "What?"), "no such clip"),
+        (("@clip.mp4", "@color.png", "What?"), "a clip stands alone"),
+        (("@clip.mp4", "What?", "--camera", "@camera.json"), "a clip stands alone"),
         (("@color.png", " "), "the question is empty"),
         (("@color.png", "x" * 100_000), "100000 characters"),
         (("@color.png", "What?", "--task", "guess"), "no task 'guess'"),
