@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from joyai_ros.models.devices import device_of, dtype_of
 from joyai_ros.models.precision import Weights
 from joyai_ros.models.weight_only import quantize_layers
 from joyai_ros.understanding.backend import ModelError
-from joyai_ros.understanding.config import Loading, Precision
+from joyai_ros.understanding.config import Loading
 
 
 def load_model(folder: Path, how: Loading) -> Any:
@@ -18,6 +17,7 @@ def load_model(folder: Path, how: Loading) -> Any:
 
     Raises:
         ModelError: the folder is not one of such a model, or the settings do not go together.
+        ConfigError: there is no such device.
     """
     from transformers import Qwen3VLForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
@@ -26,14 +26,14 @@ def load_model(folder: Path, how: Loading) -> Any:
         raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
     if how.weights is not Weights.FULL and how.device == "spread":
         raise ModelError("int8 and int4 weights are not spread over devices; name one device")
-    device = device_of(how.device)
+    device = device_of("auto" if how.device == "spread" else how.device)
     is_whole = how.weights is Weights.FULL
     disable_progress_bar()  # type: ignore[no-untyped-call]  # its bars would stand in the logs of nodes
     kind: Any = Qwen3VLForConditionalGeneration
     try:
         model, info = kind.from_pretrained(
             folder,
-            dtype=dtype_of(how.precision, device),
+            dtype=dtype_of(how.precision.value, device),
             attn_implementation=how.attention.value,
             # Weights that will be smaller are made so before they go to the device.
             device_map=("auto" if how.device == "spread" else str(device)) if is_whole else "cpu",
@@ -52,30 +52,6 @@ def load_model(folder: Path, how: Loading) -> Any:
         quantize_layers(model.model.language_model.layers, 8 if how.weights is Weights.INT8 else 4)
         model.to(device)
     return model.eval()
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device that a name means: an accelerator where ``auto`` or ``spread`` finds one, else the CPU.
-
-    Raises:
-        ModelError: there is no such device.
-    """
-    if name in ("auto", "spread"):
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"there is no device {name!r} here; use auto, cpu, or cuda with a GPU") from error
-    return device
-
-
-def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
-    """Return the type in which a model computes on a device."""
-    if precision is Precision.AUTO:
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    kinds = {Precision.FLOAT32: torch.float32, Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}
-    return kinds[precision]
 
 
 def stop_tokens(model: Any, processor: Any) -> list[int]:

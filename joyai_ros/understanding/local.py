@@ -45,6 +45,7 @@ class LocalBackend:
     Raises:
         ModelFolderError: the folder is not one of a whole Qwen3-VL model in safetensors.
         ModelError: it cannot be loaded in this way, or here.
+        ConfigError: there is no such device.
         ModelMemoryError: it does not fit.
     """
 

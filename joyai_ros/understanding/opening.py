@@ -37,7 +37,7 @@ def open_model(config: ModelConfig) -> OpenModel:
     Raises:
         CardError: there is no such card and no such folder.
         ModelFolderError: its weights are not here, or not whole.
-        ConfigError: the server's URL is none.
+        ConfigError: the server's URL is none, or there is no such device.
         ModelError: it cannot be loaded.
         ModelMemoryError: it does not fit.
         MissingDependencyError: what runs it is not installed.

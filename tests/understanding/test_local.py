@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="the model runs on torch")
 
 import torch
 
-from joyai_ros.errors import ImageError
+from joyai_ros.errors import ConfigError, ImageError
 from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.understanding.backend import Backend, Finish, ModelError, ModelMemoryError, ModelRequest, Sampling
 from joyai_ros.understanding.config import Attention, Loading, LocalSettings, Precision, Weights
@@ -203,7 +203,7 @@ def test_ways_to_load_and_run(backend, small_folder, loading):
 def test_settings_that_cannot_be(small_folder):
     with pytest.raises(ModelError, match="compile needs static_cache"):
         load(small_folder, compile=True)
-    with pytest.raises(ModelError, match="there is no device 'cuda:7'"):
+    with pytest.raises(ConfigError, match="there is no device 'cuda:7'"):
         load(small_folder, device="cuda:7")
     with pytest.raises(ModelError, match="not spread over devices"):
         load(small_folder, device="spread", weights=Weights.INT8)

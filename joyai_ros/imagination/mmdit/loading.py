@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from joyai_ros.errors import ConfigError
 from joyai_ros.imagination.config import PipelineLoading
 from joyai_ros.imagination.memory import network_in, refuse_if_it_cannot_fit
 from joyai_ros.imagination.mmdit.errors import DrawMemoryError
+from joyai_ros.models.devices import device_of, dtype_of
 from joyai_ros.models.errors import PipelineFolderError
 from joyai_ros.models.memory import free_memory, memory_errors_as
 from joyai_ros.models.pipeline_folder import PLUS, PipelineFolder, check_pipeline
@@ -22,7 +22,6 @@ from joyai_ros.models.qwen_processor import read_processor
 from joyai_ros.models.weight_only import quantize_layers
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
-_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,8 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading(), transf
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
 
     found = check_pipeline(folder, how.text_encoder, how.hashes)
-    device = _device(how.device)
-    dtype = _dtype(how.precision, device)
+    device = device_of(how.device)
+    dtype = dtype_of(how.precision, device)
     _refuse_what_cannot_fit(found, how, device, dtype, transformer)
     diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes
     scheduler: Any = FlowMatchEulerDiscreteScheduler
@@ -237,22 +236,3 @@ def _check_configs(folder: Path, pipeline: Pipeline) -> None:
             f"the MMDiT in {folder} takes states of width {mmdit.text_dim}, but its MLLM gives "
             f"{encoder.config.text_config.hidden_size}; they do not belong together"
         )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"there is no device {name!r} here; use auto, cpu, or cuda with a GPU") from error
-    return device
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    if precision == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    if precision not in _PRECISIONS:
-        raise ConfigError(f"there is no precision {precision!r}; use auto, {', '.join(_PRECISIONS)}")
-    return _PRECISIONS[precision]
