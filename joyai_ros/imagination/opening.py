@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from joyai_ros.errors import MissingDependencyError
 from joyai_ros.imagination.buckets import Fitting, buckets, fit
@@ -20,6 +22,7 @@ if TYPE_CHECKING:  # torch is loaded with the first model, not with the settings
     from joyai_ros.imagination.mmdit.sampler import Sampler
 
 _PRESET = "balanced"
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class OpenPainter:
         sampler: draws.
         shapes: (height, width) buckets of the model at 1024.
         config: the settings that it was opened with.
+        lock: held while it draws: nodes of one process share it.
     """
 
     card: ModelCard
     sampler: Sampler
     shapes: Sequence[tuple[int, int]]
     config: ImaginationConfig
+    lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @property
     def most_references(self) -> int:
@@ -66,8 +71,11 @@ class OpenPainter:
         return fit(size, buckets(base or self.config.size or filled_size(size), self.shapes))
 
 
+_OPENED: WeakValueDictionary[ImaginationConfig, OpenPainter] = WeakValueDictionary()
+
+
 def open_painter(config: ImaginationConfig) -> OpenPainter:
-    """Return the model of the settings, loaded; this takes seconds to minutes.
+    """Return the model of the settings, loaded, which takes seconds to minutes; or the one that this process has of them.
 
     Raises:
         CardError: there is no such card and no such folder.
@@ -75,8 +83,17 @@ def open_painter(config: ImaginationConfig) -> OpenPainter:
         ConfigError: there is no such preset, precision or device.
         BucketError: there is no such size.
         DrawMemoryError: it does not fit.
+        EngineError, EngineFileError: the engine of the settings cannot be used, and is not to be replaced.
         MissingDependencyError: what runs it is not installed.
     """
+    with _OPENING:
+        opened = _OPENED.get(config)
+        if opened is None:
+            opened = _OPENED[config] = _open(config)
+        return opened
+
+
+def _open(config: ImaginationConfig) -> OpenPainter:
     if config.preset:
         find_preset(config.preset)
     loading = config.loading
@@ -89,11 +106,12 @@ def open_painter(config: ImaginationConfig) -> OpenPainter:
     try:
         from diffusers.pipelines.joyimage.image_processor import BUCKETS
 
-        from joyai_ros.imagination.mmdit.loading import load_pipeline
+        from joyai_ros.imagination.engine_choice import open_pipeline
         from joyai_ros.imagination.mmdit.sampler import Sampler
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"{error.name} is not installed; install it with: pip install 'joyai_ros[neural]'"
         ) from error
-    sampler = Sampler(load_pipeline(found.folder, loading))
+    opened = open_pipeline(found.folder, loading, config.engine)
+    sampler = Sampler(opened.pipeline, denoiser=opened.denoiser)
     return OpenPainter(found.card, sampler, BUCKETS[1024], config)

@@ -151,6 +151,7 @@ class QaNodeConfig(StreamConfig):
     scene: SceneConfig = field(default_factory=SceneConfig)
     ask: AskConfig = field(default_factory=AskConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
     frames: int = setting(30, "newest frames that are kept until their scene comes", 1, 300)
     scene_age: float = setting(1.0, "a scene of the scene node that is older is not asked about, s", 0.0, 60.0)
     waiting: int = setting(8, "questions of the topic that may wait; more are refused", 1, 1000)

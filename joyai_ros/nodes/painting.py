@@ -70,7 +70,6 @@ class Painting:
     def __init__(self, open_painter: Callable[[ImaginationConfig], OpenPainter] = open_painter) -> None:
         self._open = open_painter
         self._opened: OpenPainter | None = None
-        self._lock = threading.Lock()
         self._factory = RosFactory()
         self.trouble: DrawMemoryError | None = None
 
@@ -94,11 +93,13 @@ class Painting:
 
     def close(self) -> bool:
         """Let go of the model; say whether that was possible, or whether it still works."""
-        if not self._lock.acquire(timeout=_CLOSING):
-            return False
-        self._opened = None
-        self._lock.release()
-        return True
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return True
+        is_idle = opened.lock.acquire(timeout=_CLOSING)
+        if is_idle:
+            opened.lock.release()
+        return is_idle
 
     def drawing(self, request: Imagine.Goal) -> Drawing | None:
         """Return how the views of a goal are drawn; None where depth alone is asked for.
@@ -168,10 +169,10 @@ class Painting:
         return [] if opened is None else [Report("model", "ok", f"{opened.card.name} draws")]
 
     def _imagine(self, order: Order, on_step: OnStep, is_canceled: IsCanceled) -> ModelView:
-        with self._lock:
-            opened = self._opened
-            if opened is None:
-                raise DrawCanceledError("the model was let go")
+        opened = self._opened
+        if opened is None:
+            raise DrawCanceledError("the model was let go")
+        with opened.lock:
             return opened.imaginer.imagine(
                 order.observation, order.motion, order.how, order.pivot, order.up, order.warp, on_step, is_canceled
             )

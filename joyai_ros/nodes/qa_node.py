@@ -15,6 +15,7 @@ from std_msgs.msg import String
 
 from joyai_ros.action import Ask
 from joyai_ros.errors import InputError
+from joyai_ros.imagination.mmdit.errors import DrawMemoryError
 from joyai_ros.messages import headers
 from joyai_ros.messages.answer import answer_message
 from joyai_ros.messages.factory import RosFactory
@@ -31,6 +32,7 @@ from joyai_ros.nodes.stream_node import StreamNode
 from joyai_ros.nodes.viewpoints import LatestScene
 from joyai_ros.perception.outputs import ANSWER, SCENE
 from joyai_ros.reasoning.fallback import Outcome, SteadyAsker
+from joyai_ros.reasoning.imagined import Imagine, from_depth, open_views
 from joyai_ros.reasoning.proposals import Proposer
 from joyai_ros.reasoning.question import Look, Question
 from joyai_ros.reasoning.stream_questions import question_from_words
@@ -65,6 +67,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         self._scenes = LatestScene()
         self._frames: AskedFrames | None = None  # once TF is listened to
         self._opened = OpenModel()
+        self._imagine: Imagine = from_depth
         self._trouble: ModelError | None = None  # why there is no model, or why it failed on the last question
         self._stopping = threading.Event()
         self._model_lock = threading.Lock()  # a model answers one caller at a time
@@ -76,6 +79,7 @@ class QaNode(StreamNode[QaNodeConfig]):
         config, name = self.config, self.output_name
         self._load()
         self.own(self._unload)
+        self._load_views()
         self.reconfigure()
         self._waiting: queue.Queue[str] = queue.Queue(config.waiting)
         self._answers = self.publisher(AnswerMessage, name(ANSWER), qos.result())
@@ -116,7 +120,7 @@ class QaNode(StreamNode[QaNodeConfig]):
 
     def reconfigure(self) -> None:
         """Take a new policy over."""
-        self._asker = SteadyAsker(self._opened, self.config.ask, self.config.scene.relations)
+        self._asker = SteadyAsker(self._opened, self.config.ask, self.config.scene.relations, self._imagine)
 
     # The model -----------------------------------------------------------------------------------
 
@@ -135,7 +139,18 @@ class QaNode(StreamNode[QaNodeConfig]):
                 f"the model {self._opened.backend.name or 'of the server'} is ready after {took:.1f} s"
             )
 
+    def _load_views(self) -> None:
+        """Load the model that draws imagined views, if there is one; with too little memory depth does."""
+        self._imagine = from_depth
+        if self._opened.backend is None:
+            return
+        try:
+            self._imagine = open_views(self.config.imagination)
+        except DrawMemoryError as error:
+            self.get_logger().error(f"imagined views come from depth alone: {error}")
+
     def _unload(self) -> None:
+        self._imagine = from_depth
         backend, self._opened = self._opened.backend, OpenModel()
         if backend is None:
             return

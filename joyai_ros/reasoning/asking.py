@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.reasoning.compare import Said, compare, pose_from_fields
 from joyai_ros.reasoning.config import AskConfig, Policy
-from joyai_ros.reasoning.imagined import views_around
+from joyai_ros.reasoning.imagined import Imagine, from_depth, in_words, views_around
 from joyai_ros.reasoning.measure import measure
 from joyai_ros.reasoning.measured import Measured
 from joyai_ros.reasoning.question import Asked, Look, Question
@@ -32,6 +31,7 @@ class Asker:
         config: the policy and when answers agree.
         relations: the margins of relations.
         confidence_temperature: calibrates the confidence of choices (from the model's card); None: none is given.
+        imagine: makes the imagined views that questions may be shown.
     """
 
     def __init__(
@@ -40,8 +40,10 @@ class Asker:
         config: AskConfig = AskConfig(),
         relations: RelationConfig = RelationConfig(),
         confidence_temperature: float | None = None,
+        imagine: Imagine = from_depth,
     ) -> None:
         self._backend = backend
+        self._imagine = imagine
         self._config = config
         self._relations = relations
         self._temperature = confidence_temperature
@@ -73,21 +75,16 @@ class Asker:
         measured = [measure(asked) for asked in every]
         if self._backend is None:
             return [_from_geometry(asked, found) for asked, found in zip(every, measured, strict=True)]
-        requests = [self._request(asked) for asked in every]
+        requests = [self._request(asked, is_canceled) for asked in every]
         replies = self._backend.answer(requests, on_text, is_canceled)
         answers = zip(every, measured, requests, replies, strict=True)
         return [self._judged(asked, found, request, reply) for asked, found, request, reply in answers]
 
-    def _request(self, asked: Asked) -> ModelRequest:
-        images = shown(asked)
-        prompt = prompt_of(asked)
-        extra: list[ColorImage] = []
-        if asked.question.max_imagined_views > 0:
-            observation = asked.looks[0].observation
-            extra = views_around(observation, asked.question.max_imagined_views, self._config.imagined_yaw_deg)
-        if extra:
-            prompt += f" The last {len(extra)} images show the first one's scene from other sides, computed from depth."
-        return ModelRequest((*images, *extra), prompt, format_of(asked), SYSTEM)
+    def _request(self, asked: Asked, is_canceled: IsCanceled | None = None) -> ModelRequest:
+        count, yaw_deg = asked.question.max_imagined_views, self._config.imagined_yaw_deg
+        views = views_around(asked.looks[0].observation, count, yaw_deg, self._imagine, is_canceled)
+        images = (*shown(asked), *(view.image for view in views))
+        return ModelRequest(images, prompt_of(asked) + in_words(views), format_of(asked), SYSTEM)
 
     def _judged(self, asked: Asked, measured: Measured | None, request: ModelRequest, reply: ModelReply) -> Answer:
         """Return the answer that the policy makes of the model's reply and the measurement."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.config import AskConfig
+from joyai_ros.reasoning.imagined import Imagine, from_depth
 from joyai_ros.reasoning.question import Look, Question
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import RelationConfig
@@ -48,10 +49,13 @@ class SteadyAsker:
         opened: the model; where there is none, geometry is asked at once.
         ask: the policy and when answers agree.
         relations: the margins of relations.
+        imagine: makes the imagined views that questions may be shown.
     """
 
-    def __init__(self, opened: OpenModel, ask: AskConfig, relations: RelationConfig) -> None:
-        self._asker = Asker(opened.backend, ask, relations, opened.confidence_temperature)
+    def __init__(
+        self, opened: OpenModel, ask: AskConfig, relations: RelationConfig, imagine: Imagine = from_depth
+    ) -> None:
+        self._asker = Asker(opened.backend, ask, relations, opened.confidence_temperature, imagine)
         self._geometry = Asker(None, ask, relations)
 
     def ask_all(

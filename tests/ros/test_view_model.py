@@ -270,3 +270,20 @@ def test_settings_of_the_model_that_are_wrong_keep_the_node_from_being_configure
     node = ros.make(ViewNode, parameters={**QUIET, **named})
     wait_for(lambda: node.problem, "the node to say why")
     assert words in str(node.problem) and not node.is_active
+
+
+def test_questions_are_shown_drawn_views_only_where_they_are_consistent(ros, robot, edit_folder):
+    """The small pipeline knows nothing, so that the measured surface stands in for what it draws."""
+    from joyai_ros.action import Ask
+    from tests.ros.questioning import Slow, started
+
+    model, settings = Slow(0.0, 3), {"imagination.size": 64, "imagination.preset": "fast"}
+    started(ros, robot, model, **{"imagination.model": str(edit_folder), **settings})
+    goal = Ask.Goal(question="What is there?", use_latest_frame=True, max_imagined_views=2)
+    _, result = ros.result(ros.send(ros.action(Ask, "joyai/ask"), goal))
+    assert result.error_code == Ask.Goal.NONE, result.error_msg
+    assert len(model.requests[-1].images) == 3
+    assert "computed from depth" in model.requests[-1].prompt
+    refused = {"model.name": "none", "imagination.model": "nobody"}
+    ros.remove(ros.nodes[-1])
+    assert started(ros, robot, **refused).is_active, "nothing is drawn where geometry answers alone"
