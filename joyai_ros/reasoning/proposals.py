@@ -98,7 +98,7 @@ def _both_ways(subject: str, predicate: Predicate, other: str) -> tuple[tuple[st
 
 def _with_status(item: SpatialRelation, status: Status) -> SpatialRelation:
     """Only what geometry states can be checked; what the model said before stays unchecked."""
-    return replace(item, status=status) if item.source is Source.GEOMETRY else item
+    return item._replace(status=status) if item.source is Source.GEOMETRY else item
 
 
 def name_clusters(look: Look, backend: Backend, most: int = 4, is_canceled: IsCanceled | None = None) -> Scene:

@@ -146,7 +146,7 @@ class Asked:
         if found is None:
             return None
         ids = tuple(self.things[index].id for index in objects)
-        return SpatialRelation(**{**vars(found), "subject": self.things[subject].id, "objects": ids})
+        return found._replace(subject=self.things[subject].id, objects=ids)
 
 
 def _renamed(item: SceneObject, name: str, pose: Mat4) -> SceneObject:

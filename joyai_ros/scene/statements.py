@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import MISSING, fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +14,6 @@ from joyai_ros.scene.types import SpatialRelation
 
 Array = NDArray[np.float64]
 _LEAST_SIGMA = 1e-9
-_DEFAULTS = {field.name: field.default for field in fields(SpatialRelation) if field.default is not MISSING}
 
 
 class Statements:
@@ -121,14 +118,12 @@ class Statements:
         confidence: list[float],
     ) -> None:
         """State a predicate of each pair's first (N,) to its second (N,), and its converse, or itself, the other way."""
-        ids, alone, add = self._ids, self._alone, self.relations.append
-        common = {**_DEFAULTS, "unit": unit, "frame": frame_of(predicate)}
-        forth = {**common, "predicate": predicate.value}
-        back = {**common, "predicate": CONVERSE.get(predicate, predicate).value}
+        ids, alone, add, frame = self._ids, self._alone, self.relations.append, frame_of(predicate)
+        forth, back = predicate.value, CONVERSE.get(predicate, predicate).value
         first, second = (indices.tolist() for indices in pairs)
         for i, j, v, s, c in zip(first, second, value.tolist(), sigma.tolist(), confidence, strict=True):
-            add(_relation(forth, ids[i], alone[j], v, s, c))
-            add(_relation(back, ids[j], alone[i], v, s, c))
+            add(SpatialRelation(ids[i], forth, alone[j], v, unit, s, frame, c))
+            add(SpatialRelation(ids[j], back, alone[i], v, unit, s, frame, c))
 
     def _state(
         self,
@@ -152,19 +147,3 @@ class Statements:
                 confidence=confidence,
             )
         )
-
-
-def _relation(
-    common: dict[str, Any], subject: str, objects: tuple[str, ...], value: float, sigma: float, confidence: float
-) -> SpatialRelation:
-    """Return a relation: what it has in common with many others, and its own.
-
-    A frame of a dozen objects has a thousand relations, for which the constructor of a frozen dataclass, which sets one
-    attribute after the other, takes three times as long as everything else about them.
-    """
-    relation = object.__new__(SpatialRelation)
-    content = relation.__dict__
-    content.update(common)
-    content["subject"], content["objects"] = subject, objects
-    content["value"], content["sigma"], content["confidence"] = value, sigma, confidence
-    return relation

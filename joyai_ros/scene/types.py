@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,9 +107,10 @@ class SceneObject:
         return float(np.sqrt(np.mean(np.square(self.center_sigma))))
 
 
-@dataclass(frozen=True)
-class SpatialRelation:
+class SpatialRelation(NamedTuple):
     """One statement about objects, with the measured value behind it.
+
+    A tuple, because a scene of a dozen objects has a thousand of them.
 
     Attributes:
         subject: object id.

@@ -55,8 +55,8 @@ def test_a_converse_contradicts_and_another_frame_states_nothing(frames):
 
     stated = SpatialRelation(subject, predicate, (other,), frame=frame_of(predicate))
     assert claims(stated).stated
-    assert not claims(replace(stated, frame=Frame.WORLD)).stated
-    against = claims(replace(stated, predicate="right_of"))
+    assert not claims(stated._replace(frame=Frame.WORLD)).stated
+    against = claims(stated._replace(predicate="right_of"))
     assert against.contradicted
     assert not against.stated
 

@@ -104,7 +104,7 @@ def test_a_turned_statement_is_found_false(frame):
     checks = [check for check in check_relations(scene, frame.truth) if check.holds]
     assert len(checks) > 20
     turned = tuple(
-        replace(check.relation, subject=check.relation.objects[0], objects=(check.relation.subject,))
+        check.relation._replace(subject=check.relation.objects[0], objects=(check.relation.subject,))
         for check in checks
         if check.relation.predicate in ("left_of", "in_front_of", "taller_than", "closer_than")
     )

@@ -67,7 +67,7 @@ def test_a_perfect_scene_scores_perfectly_and_a_mirrored_one_does_not():
     swapped = {"left_of": "right_of", "right_of": "left_of"}
     wrong = Score()
     wrong.add(
-        perfect_scene(boxes, pose, lambda r: replace(r, predicate=swapped.get(r.predicate, r.predicate))), boxes, pose
+        perfect_scene(boxes, pose, lambda r: r._replace(predicate=swapped.get(r.predicate, r.predicate))), boxes, pose
     )
     assert wrong.contradicted["left_of"] == wrong.contradicted["right_of"] > 0
     assert wrong.precision < 0.9
