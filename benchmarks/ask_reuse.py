@@ -4,9 +4,11 @@ On the small random Qwen3-VL of the tests, in single precision, greedily, on one
 tokens, answers of 16. A fresh run does everything anew: patches, vision tower, prefix, question and answer. The same
 passes at the shapes of Qwen3-VL-8B are counted, not timed: operations on the meta device.
 
-Patches of 16 px are the real model's; of 8 px, they are four times as many. Each token of an answer reads all weights, which
-costs time that its few operations do not show: the smaller the share of the image, the less there is to save. Beside the
-fresh runs stands what the same questions cost with transformers' own ``generate`` and the same schema.
+Patches of 16 px are the real model's; of 8 px, they are four times as many. Of a fresh run's operations the vision tower takes
+75% (83% with patches of 8 px), the rest of what is shared 20% (16%), question and answer 5% (1%); of Qwen3-VL-8B's 19%, 66% and
+15%. Each token of an answer reads all weights, and starts some hundred operations, which costs time that their number does
+not show: in the small model more than in a large one. Beside the fresh runs stands what the same questions cost with
+transformers' own ``generate`` and the same schema.
 """
 
 from __future__ import annotations
