@@ -24,6 +24,7 @@ from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngine
 from joyai_ros.models.folder import sha256
 
 MANIFEST = "engine.json"
+VARIABLE = "JOYAI_ENGINES"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,15 @@ class EngineKey:
         """Name of the engine's folder."""
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
         return f"{self.gpu}-{self.precision}-{digest[:20]}"
+
+
+def engines_root() -> Path:
+    """Return the folder of all engines of this user: ``$JOYAI_ENGINES``, or one in the user's cache."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "joyai_ros" / "engines"
 
 
 def weights_hash(network: nn.Module) -> str:

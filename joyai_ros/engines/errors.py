@@ -13,6 +13,10 @@ class EngineExportError(EngineError):
     """A network could not be exported, or its graph holds a size that should be free."""
 
 
+class EngineTargetError(EngineError, InputError):
+    """No engine can be built for this GPU, or in this precision for it: choose another."""
+
+
 class EngineParityError(EngineError):
     """An engine does not compute what PyTorch computes, within the stated tolerance."""
 

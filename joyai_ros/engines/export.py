@@ -6,6 +6,7 @@ Two forms are written. The *native* one (opset 23) keeps attention as one operat
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -66,6 +67,7 @@ def export_network(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the exporter's own deprecations; nothing in them is about the network
+            logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it counts what of torchvision it will not need
             program = torch.onnx.export(
                 network.eval(),
                 (),

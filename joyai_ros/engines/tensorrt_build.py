@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
+from joyai_ros.engines.errors import EngineError, EngineFileError, EngineTargetError, ForeignEngineError
 from joyai_ros.engines.export import Axes
 from joyai_ros.errors import MissingDependencyError
 
@@ -70,6 +70,16 @@ def library_name(rtx: bool = True) -> str:
     return f"{'tensorrt-rtx' if rtx else 'tensorrt'} {tensorrt_library(rtx).__version__}"
 
 
+def check_target(gpu: str) -> None:
+    """Raise where TensorRT for RTX does not build for a GPU.
+
+    Raises:
+        EngineTargetError: it does not; the message says for which it does.
+        MissingDependencyError: the library is not installed.
+    """
+    _capability(tensorrt_library(), gpu)
+
+
 def build_engine(source: Path, target: Path, axes: Axes, sizes: Mapping[str, Sizes], gpu: str | None) -> Path:
     """Write the engine of a decomposed ONNX graph and return its path.
 
@@ -92,23 +102,23 @@ def build_engine(source: Path, target: Path, axes: Axes, sizes: Mapping[str, Siz
     if not source.is_file():
         raise EngineFileError(f"{source} is missing; export the network again")
     said: list[str] = []
-    logger = _logger(library, said)
+    logger = quiet_logger(library, said)
     builder = library.Builder(logger)
     # TensorRT 10 and newer: what the graph's types say is done.
     network = builder.create_network(1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = library.OnnxParser(network, logger)
     if not parser.parse_from_file(str(source)):
         errors = "; ".join(parser.get_error(at).desc() for at in range(parser.num_errors))
-        raise EngineFileError(f"{source} is not a graph that TensorRT can parse: {errors or _last(said)}")
+        raise EngineFileError(f"{source} is not a graph that TensorRT can parse: {errors or last_said(said)}")
     config = builder.create_builder_config()
     config.add_optimization_profile(_profile(builder, network, axes, sizes))
     if capability is not None:
         config.num_compute_capabilities = 1
         if not config.set_compute_capability(capability, 0):
-            raise EngineError(f"TensorRT for RTX does not build for {gpu}: {_last(said)}")
+            raise EngineError(f"TensorRT for RTX does not build for {gpu}: {last_said(said)}")
     engine = builder.build_serialized_network(network, config)
     if engine is None:
-        raise EngineError(f"TensorRT could not build {source.name} for {gpu or 'this GPU'}: {_last(said)}")
+        raise EngineError(f"TensorRT could not build {source.name} for {gpu or 'this GPU'}: {last_said(said)}")
     target.write_bytes(engine)
     return target
 
@@ -125,7 +135,7 @@ def check_rtx_engine(path: Path) -> Verdict:
     """
     library = tensorrt_library()
     said: list[str] = []
-    runtime = library.Runtime(_logger(library, said))
+    runtime = library.Runtime(quiet_logger(library, said))
     try:
         with path.open("rb") as file:
             header = file.read(runtime.engine_header_size)
@@ -148,7 +158,7 @@ def _capability(library: Any, gpu: str) -> Any:
     known = {name: value for name, value in library.ComputeCapability.__members__.items() if name.startswith("SM")}
     if gpu.upper() not in known:
         names = ", ".join(name.lower() for name in known)
-        raise EngineError(f"TensorRT for RTX does not build for {gpu}; it builds for {names}")
+        raise EngineTargetError(f"TensorRT for RTX does not build for {gpu}; it builds for {names}")
     return known[gpu.upper()]
 
 
@@ -173,7 +183,7 @@ def _size(name: str, sizes: Mapping[str, Sizes], bound: str) -> int:
     return sum(int(getattr(sizes[part], bound)) for part in name.split("+"))
 
 
-def _logger(library: Any, said: list[str]) -> Any:
+def quiet_logger(library: Any, said: list[str]) -> Any:
     """Return a logger that keeps errors, to be told in an exception, and is silent otherwise."""
     grave = (library.ILogger.INTERNAL_ERROR, library.ILogger.ERROR)
 
@@ -187,5 +197,6 @@ def _logger(library: Any, said: list[str]) -> Any:
     return type("QuietLogger", (library.ILogger,), {"__init__": start, "log": log})()
 
 
-def _last(said: list[str]) -> str:
+def last_said(said: list[str]) -> str:
+    """Return the last error that a library told its logger, on one line."""
     return " ".join(said[-1].split()) if said else "no reason was given"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from joyai_ros.engines.config import EngineConfig
 from joyai_ros.models.precision import Weights
 from joyai_ros.settings import setting
 
@@ -39,3 +40,4 @@ class ImaginationConfig:
     )
     parts: int = setting(4, "a motion beyond the model's angles is drawn in at most so many parts; 1: refused", 1, 16)
     loading: PipelineLoading = field(default_factory=PipelineLoading)
+    engine: EngineConfig = field(default_factory=EngineConfig)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from joyai_ros.imagination.mmdit.denoiser import TokenBatch, TorchDenoiser
-from joyai_ros.imagination.mmdit.tokens import Rotary
+from joyai_ros.imagination.mmdit.tokens import Rotary, rotary
 
 INPUTS = ("tokens", "timestep", "text", "mask", "cos", "sin")
 OUTPUT = "velocity"
@@ -41,6 +41,30 @@ class TokenNetwork(nn.Module):
         return self._denoiser(TokenBatch(tokens, timestep, text, mask, Rotary(cos, sin), ()))
 
 
+def example_inputs(config: Any, rows: int, grid: tuple[int, int], words: int, seed: int = 0) -> dict[str, Tensor]:
+    """Return random inputs of the network: for exports, and for comparing an engine with PyTorch.
+
+    Args:
+        config: of the transformer.
+        rows: how many; the last one has a text that is three tokens shorter.
+        grid: rows and columns of patches of the view, and of its one reference.
+        words: tokens of text, four or more.
+        seed: of the values.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    head = config.hidden_size // config.num_attention_heads
+    at = rotary([grid, grid], config.rope_dim_list or [head // 3] * 3, config.theta, torch.device("cpu"))
+    mask = torch.ones((rows, len(at.cos) + words), dtype=torch.bool)
+    mask[-1, -3:] = False
+    values = (
+        torch.randn((rows, len(at.cos), config.in_channels * config.patch_size[1] ** 2), generator=draw),
+        1000 * torch.rand(rows, generator=draw),
+        torch.randn((rows, words, config.text_dim), generator=draw),
+        *(mask, at.cos, at.sin),
+    )
+    return dict(zip(INPUTS, values, strict=True))
+
+
 class EngineDenoiser:
     """A denoiser whose network is run by an engine."""
 
@@ -54,5 +78,5 @@ class EngineDenoiser:
         if mask is None:
             keys = batch.tokens.shape[1] + batch.text.shape[1]
             mask = torch.ones((len(batch.tokens), keys), dtype=torch.bool, device=batch.tokens.device)
-        values = (batch.tokens, batch.timestep, batch.text, mask, batch.rotary.cos, batch.rotary.sin)
+        values = (batch.tokens, batch.timestep, batch.text.float(), mask, batch.rotary.cos, batch.rotary.sin)
         return self._run(dict(zip(INPUTS, values, strict=True)))
