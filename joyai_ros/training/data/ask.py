@@ -20,8 +20,8 @@ from joyai_ros.understanding.tasks import TASKS
 
 _SPARE = 3.0  # times as many candidates are made as are wanted
 _TRIES = 3  # for each of them
-_NOT_ASKED = ("caption", "free", "choice")  # no answer follows from geometry
-ASKED = tuple(name for name in TASKS if name not in _NOT_ASKED)
+# What geometry answers, and what follows from the labels; captions, clips and free questions have no one answer.
+ASKED = tuple(name for name, task in TASKS.items() if task.check or name in ABOUT_NAMES | {"color"})
 _DEPTH_ORDER = (2, 5)  # objects, the end excluded
 _OTHERS = (1, 4)  # objects that a corresponding one is told from, the end excluded
 

@@ -24,6 +24,7 @@ from joyai_ros.understanding.tasks import COLORS
 
 BY_MARK_ALONE = frozenset({"color", "correspondence", "reidentification"})  # a label would be the answer
 ABOUT_NAMES = frozenset({"count", "existence", "ground_boxes", "ground_points"})
+_WITHIN = 0.002  # metres by which shapes may stand out of their boxes
 _GROWN = 0.015  # metres by which boxes may be off for a way to be free, or not, all the same
 
 
@@ -116,6 +117,7 @@ def _measured(item: Item, asked: Asked, seen: list[Sight]) -> tuple[Measured, tu
         raise UnclearError("the answer is within its margin, or nothing was measured")
     if found.choice and found.confidence < seen[0].config.least_confidence:
         raise UnclearError(f"the answer is {found.choice} with a confidence of {found.confidence:.2f} only")
+    found = _between_shapes(item, found, seen)
     if found.value is not None and not found.choice:
         if found.value < seen[0].config.least_length:
             raise UnclearError(f"{found.value:.3f} m are too short to be asked for")
@@ -128,6 +130,25 @@ def _measured(item: Item, asked: Asked, seen: list[Sight]) -> tuple[Measured, tu
             if other is None or other.choice != found.choice:
                 raise UnclearError("something comes close to the straight way")
     return found, ()
+
+
+def _between_shapes(item: Item, found: Measured, seen: list[Sight]) -> Measured:
+    """Return an answer on closest points by the shapes of the objects where they are known: boxes are nearer than they."""
+    first = seen[0].by_id[item.objects[0]] if item.objects else None
+    if first is None or not first.gaps:
+        return found
+    gaps = dict(first.gaps)
+    if item.task in ("object_distance", "cross_view_distance"):
+        assert found.value is not None
+        gap = gaps[item.objects[1]]
+        if gap < found.value - _WITHIN:
+            raise UnclearError(f"{first.id} is said to be nearer to {item.objects[1]} than their boxes are")
+        return replace(found, value=gap)
+    if item.task == "relative_distance":
+        chosen, other = sorted(item.objects[1:], key=lambda name: name != found.choice)
+        if gaps[chosen] >= gaps[other]:
+            raise UnclearError(f"the boxes of {chosen} and {other} are not as near to {first.id} as they are")
+    return found
 
 
 def _color(item: SeenObject) -> str:

@@ -253,6 +253,7 @@ def _true(truth: Truth, seen: Observation) -> list[SeenObject]:
     assert seen.depth is not None
     camera_from_world = rigid.inverse(truth.world_from_camera)
     containers = {item["inside"] for item in truth.scene["objects"]}
+    names = [item["id"] for item in truth.scene["objects"]]
     found = []
     for item in truth.scene["objects"]:
         rotation = rigid.matrix_from_quaternion(np.array(item["rotation"]))
@@ -270,7 +271,9 @@ def _true(truth: Truth, seen: Observation) -> list[SeenObject]:
             hollow=item["id"] in containers,
         )
         cloud = cloud_of(seen.depth, mask, seen.camera, box)
-        found.append(seen_object(named, item["color"], float(share), mask, cloud, exact=True))
+        thing = seen_object(named, item["color"], float(share), mask, cloud, exact=True)
+        gaps = zip(names, truth.scene["distances_m"][names.index(item["id"])], strict=True)
+        found.append(replace(thing, gaps=tuple((name, gap) for name, gap in gaps if name != item["id"])))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from joyai_ros.training.data.seen import cloud_of, seen_object, shuffled
 _TRIES = 30  # for a place that the camera can stand at
 _CLEAR = 0.18  # metres that the camera keeps from everything
 _SHOWS = 0.02  # share of the image that objects must fill
+_STILL, _STILL_M = 0.1, 0.004  # share of the straight ways that are none, and what is left of them, m
 _SECOND = 1_000_000_000
 
 
@@ -88,6 +90,8 @@ def _move(first: FrameTruth, config: SimulatorConfig, random: np.random.Generato
             return orbit(CameraMotion(yaw, pitch, zoom), default_pivot(first.camera, first.depth), first.up)
         except MotionError:  # past straight down
             return None
+    if random.random() < _STILL:
+        return rigid.make_transform(np.eye(3), random.uniform(-_STILL_M, _STILL_M, 3))
     if random.random() < 0.3:
         turn = math.radians(random.choice((-1.0, 1.0)) * random.uniform(0.3, 1.0) * config.turn_deg)
         return rigid.make_transform(rigid.axis_angle(first.up, -turn), np.zeros(3))
@@ -103,8 +107,9 @@ def _frame(seed: int, index: int, truth: FrameTruth, pixels: Pixels, random: np.
         owner = truth.world.object(item.id)
         mask = truth.mask(item.id)
         cloud = cloud_of(pixels.depth, mask, truth.camera, item.obb)
-        values = seen_object(item, owner.color, view.visible_fraction, mask, cloud, exact=True)
-        objects.append(values)
+        seen = seen_object(item, owner.color, view.visible_fraction, mask, cloud, exact=True)
+        others = [other.id for other in truth.world.objects if other.id != item.id]
+        objects.append(replace(seen, gaps=tuple((other, truth.world.distance(item.id, other)) for other in others)))
     measured = pixels.depth[pixels.depth > 0]
     return Frame(
         id=f"{scene}/{index:03d}",

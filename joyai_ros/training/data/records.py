@@ -26,6 +26,7 @@ class SeenObject:
         exact: visibility and boxes are known from a simulator; else measured.
         runs: its mask within ``measured.box``.
         cloud: (N, 3) float32 metres in the optical frame, a few of its measured points.
+        gaps: to other objects between closest points, metres, by id; where a simulator knows the shapes, not only their boxes.
     """
 
     measured: SceneObject
@@ -35,6 +36,7 @@ class SeenObject:
     exact: bool
     runs: Runs
     cloud: Points
+    gaps: tuple[tuple[str, float], ...] = ()
 
     @property
     def id(self) -> str:

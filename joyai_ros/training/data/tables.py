@@ -43,6 +43,8 @@ OBJECTS = pa.schema(
         ("height", _REAL),
         ("height_sigma", _REAL),
         ("cloud", pa.list_(pa.float32())),
+        ("gap_to", _TEXTS),
+        ("gap_m", _REALS),
     ]
 )
 ITEMS = pa.schema(
@@ -158,6 +160,8 @@ def _object_row(frame: str, mark: int, item: SeenObject) -> Row:
         "height": measured.height,
         "height_sigma": measured.height_sigma,
         "cloud": np.asarray(item.cloud, np.float32).ravel(),
+        "gap_to": [name for name, _ in item.gaps],
+        "gap_m": [metres for _, metres in item.gaps],
     }
 
 
@@ -174,7 +178,8 @@ def _object(row: Row) -> SeenObject:
     )
     cloud = np.array(row["cloud"], np.float32).reshape(-1, 3)
     plain = {name: row[name] for name in ("kind", "color", "visibility", "exact")}
-    return SeenObject(measured, runs=tuple(row["mask_runs"]), cloud=cloud, **plain)
+    gaps = tuple(zip(row["gap_to"], row["gap_m"], strict=True))
+    return SeenObject(measured, runs=tuple(row["mask_runs"]), cloud=cloud, gaps=gaps, **plain)
 
 
 def _box(values: list[float]) -> tuple[float, float, float, float]:

@@ -123,8 +123,11 @@ def _of_frame(frame: Frame) -> Iterator[Fault]:
     except InputError as error:
         yield Fault("frame", frame.id, str(error))
         return
+    gaps = {(item.id, other): metres for item in frame.objects for other, metres in item.gaps}
     for item in frame.objects:
         text = _wrong_with(item, frame)
+        if any(gaps.get((other, item.id)) != metres for other, metres in item.gaps):
+            text = text or "its distances to others are not theirs to it"
         if text:
             yield Fault("object", f"{frame.id} {item.id}", text)
 
