@@ -8,11 +8,11 @@ from std_msgs.msg import String
 from joyai_ros.action import Ask
 from joyai_ros.nodes.qa_node import QaNode
 from joyai_ros.understanding.backend import ModelError, ModelMemoryError
-from tests.ros.harness import status_of, wait_for
+from tests.ros.harness import Robot, status_of, wait_for
 from tests.ros.questioning import CODES, Failing, Slow, goal_of, started, two_objects
 from tests.understanding.scripted_server import fails, serving
 
-ERROR, OK = b"\x02", b"\x00"
+ERROR, WARNING, OK = b"\x02", b"\x01", b"\x00"
 
 
 def _level(diagnostics):
@@ -97,6 +97,21 @@ def test_no_frame_yet(ros, ask, answers):
     publisher.publish(String(data="What is there?"))
     wait_for(lambda: answers, "an answer")
     assert "no frame yet" in answers[0].text
+
+
+def test_questions_and_a_missing_transform_are_reported(ros, frames, ask):
+    diagnostics = ros.listen(DiagnosticArray, "/diagnostics")
+    started(ros, Robot(ros, frames, transforms=False))
+    status, result = ros.result(ros.send(ask, goal_of("How many objects are there?", task="count")))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
+
+    def report(name):
+        return status_of(diagnostics, f"joyai_qa: {name}")
+
+    wait_for(lambda: (work := report("work")) and work[1]["questions"] == "1", "the question in diagnostics")
+    told, _ = report("transforms")
+    assert told.level == WARNING
+    assert "camera_color_optical_frame" in told.message
 
 
 @pytest.mark.parametrize(
