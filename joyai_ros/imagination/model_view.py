@@ -271,7 +271,6 @@ def with_seen(image: ColorImage, surface: View) -> ColorImage:
         image: (H, W, 3) uint8 RGB.
         surface: the measured surface from the same pose, for the same camera.
     """
-    # A rim of zeros: the picture's border is no border between seen and drawn.
     inward = cv2.distanceTransform((surface.validity == SEEN).astype(np.uint8), cv2.DIST_L2, 3)
     weight = np.clip(inward / _FEATHER, 0.0, 1.0)[..., None].astype(np.float32)
     return np.asarray(np.rint(weight * surface.image + (1.0 - weight) * image), dtype=np.uint8)
