@@ -35,6 +35,9 @@ from joyai_ros.geometry.view import View
 from joyai_ros.imagination.depth_view import IMAGE_UP, DepthImaginer, ViewConfig
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.model_view import Drawing, ModelView
+from joyai_ros.reasoning.instructions import motion_from_words
+from joyai_ros.reasoning.question import Look
+from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
 from joyai_ros.scene.up import up_from_cloud
@@ -73,6 +76,12 @@ def command(
     pivot: Annotated[
         str | None, typer.Option("--pivot", help="Point to turn about, x,y,z metres in the camera frame.")
     ] = None,
+    words: Annotated[
+        str | None, typer.Option("--words", help='Instead: "a bit higher and closer", "the cup from the other side".')
+    ] = None,
+    boxes: Annotated[
+        Path | None, typer.Option("--boxes", help="2D boxes (JSON): objects that --words may name.")
+    ] = None,
     pose: Annotated[Path | None, typer.Option("--pose", help="Camera-to-world pose of the frame (4x4 text).")] = None,
     target_pose: Annotated[
         Path | None, typer.Option("--target-pose", help="Camera-to-world pose to look from (4x4 text).")
@@ -104,13 +113,14 @@ def command(
     """Draw what the camera of one frame would see from elsewhere.
 
     Say where to look from either by a motion (--yaw, --pitch, --zoom: an orbit about what the image centre shows, or
-    about --pivot) or by two poses of a recording (--pose, --target-pose; of the depth camera where there are two). The
-    picture comes out in the colour camera. Without --up gravity is read off the level surfaces of the frame. A model
-    (--method model) takes motions alone; its view is held against --depth where there is any. With both, the depth view
-    stands beside FILE as NAME_depth.
+    about --pivot), in --words, or by two poses of a recording (--pose, --target-pose; of the depth camera where there are
+    two). The picture comes out in the colour camera. Without --up gravity is read off the level surfaces of the frame. A
+    model (--method model) takes motions alone; its view is held against --depth where there is any. With both, the depth
+    view stands beside FILE as NAME_depth.
     """
-    motion = _motion(yaw, pitch, zoom, pivot, pose, target_pose)
-    observation = observation_from_files(rgb, depth, camera, up=None if up is None else parse_vector(up, "--up"))
+    motion = _motion(yaw, pitch, zoom, pivot, words, pose, target_pose)
+    direction = None if up is None else parse_vector(up, "--up")
+    observation = observation_from_files(rgb, depth, camera, boxes, direction)
     if depth is None and method is not Method.MODEL:
         raise DepthError(f"method {method.value} needs a depth image; give --depth, or --method model")
     imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma))
@@ -121,7 +131,10 @@ def command(
             )
         view = imaginer.imagine_pose(observation, _source_from_view(read_rig(camera), pose, target_pose))
         return _write(out, validity, json_file, view, view_to_json(view, "not needed"))
-    asked = _asked(observation, motion, pivot)
+    where = None if pivot is None else parse_vector(pivot, "--pivot")
+    if words is not None:
+        motion, where = _told(observation, words)
+    asked = _asked(observation, motion, where)
     by_depth = None
     if method is not Method.MODEL:
         by_depth = imaginer.imagine(observation, motion, asked.pivot, asked.up)
@@ -139,13 +152,19 @@ def command(
     return _write(out, validity, json_file, made.view, said)
 
 
-def _asked(observation: Observation, motion: CameraMotion, pivot: str | None) -> _Asked:
+def _told(observation: Observation, words: str) -> tuple[CameraMotion, Vec3 | None]:
+    """Return the motion that words ask for, and the middle of the object that they name; None where they name none."""
+    said = motion_from_words(words, Look(observation, SceneEngine().process(observation)))
+    return said.motion, said.pivot
+
+
+def _asked(observation: Observation, motion: CameraMotion, pivot: Vec3 | None) -> _Asked:
     """Return what a motion turns about.
 
     Raises:
         MotionError: there is no such view.
     """
-    where = default_pivot(observation.camera, observation.depth) if pivot is None else parse_vector(pivot, "--pivot")
+    where = default_pivot(observation.camera, observation.depth) if pivot is None else pivot
     asked = _Asked(motion, where, *_up(observation))
     orbit(motion, asked.pivot, asked.up)
     return asked
@@ -171,21 +190,25 @@ def _motion(
     pitch: float | None,
     zoom: float | None,
     pivot: str | None,
+    words: str | None,
     pose: Path | None,
     target_pose: Path | None,
 ) -> CameraMotion | None:
-    """Return the motion that was asked for, or None where it is two poses."""
-    has_motion = any(value is not None for value in (yaw, pitch, zoom, pivot))
-    if has_motion and (pose is not None or target_pose is not None):
+    """Return the motion that was asked for (none, where it is in words), or None where it is two poses."""
+    has_numbers = any(value is not None for value in (yaw, pitch, zoom, pivot))
+    has_poses = pose is not None or target_pose is not None
+    if has_numbers + has_poses + (words is not None) > 1:
         raise InputError(
-            "give a motion (--yaw, --pitch, --zoom, --pivot) or two poses (--pose, --target-pose), not both"
+            "give a motion (--yaw, --pitch, --zoom, --pivot), or --words, or two poses (--pose, --target-pose): one of them"
         )
+    if words is not None:
+        return CameraMotion()
     if (pose is None) != (target_pose is None):
         raise InputError("--pose and --target-pose go together: where the frame was taken, and where to look from")
     if pose is not None:
         return None
     if yaw is None and pitch is None and zoom is None:
-        raise InputError("say where to look from: --yaw, --pitch or --zoom, or --pose and --target-pose")
+        raise InputError("say where to look from: --yaw, --pitch or --zoom, --words, or --pose and --target-pose")
     return CameraMotion(yaw or 0.0, pitch or 0.0, 1.0 if zoom is None else zoom)
 
 

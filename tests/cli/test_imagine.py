@@ -88,6 +88,19 @@ def test_a_pivot_of_one_s_own(typed, tmp_path):
     np.testing.assert_allclose(pose[:3, 3], (0, 0, 1.5), atol=1e-9)
 
 
+def test_a_motion_in_words_about_an_object(typed, tmp_path):
+    corners = CAMERA.project(np.array([(-0.25, -0.2, 1.5), (0.25, 0.2, 1.5)]))
+    plate = {"id": "plate_1", "label": "plate", "box": corners.ravel().tolist()}
+    (tmp_path / "boxes.json").write_text(json.dumps({"objects": [plate]}))
+    told = ("--words", "Look at the plate from the left, and closer", "--boxes", "@boxes.json", "--up", "0,-1,0")
+    code, _, err = typed(*told, "--json", "@view.json")
+    assert (code, err) == (0, "")
+    pose = np.array(json.loads((tmp_path / "view.json").read_text())["source_from_view"])
+    away = pose[:3, 3] - (0, 0, 1.5)
+    assert np.linalg.norm(away) == pytest.approx(1.5 / 1.5, abs=0.05)
+    assert np.degrees(np.arctan2(away[0], -away[2])) == pytest.approx(-30, abs=3)
+
+
 def test_json_alone_on_standard_output(typed):
     code, out, _ = typed("--yaw", 5, "--json", "-")
     assert code == 0
@@ -101,7 +114,11 @@ def test_json_alone_on_standard_output(typed):
         (("--yaw", "nan"), "not finite"),
         (("--zoom", 0), "zoom 0.0 is not positive"),
         (("--zoom", "inf"), "not finite"),
-        (("--yaw", 5, "--pose", "@here.txt", "--target-pose", "@there.txt"), "not both"),
+        (("--yaw", 5, "--pose", "@here.txt", "--target-pose", "@there.txt"), "one of them"),
+        (("--yaw", 5, "--words", "closer"), "one of them"),
+        (("--words", "make me a coffee"), "no motion is found"),
+        (("--words", " "), "the instruction is empty"),
+        (("--words", "closer", "--boxes", "@nowhere.json"), "no such boxes file"),
         (("--pose", "@here.txt"), "go together"),
         (("--pose", "@here.txt", "--target-pose", "@no_pose.txt"), "four rows of four numbers"),
         (("--pose", "@here.txt", "--target-pose", "@nowhere.txt"), "no such pose file"),
