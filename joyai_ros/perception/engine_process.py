@@ -1,5 +1,5 @@
 """The scene engine in a process of its own, so that measuring a frame and reading, drawing and writing the others share
-no interpreter lock.
+no interpreter lock. Relations are stated in the parent: they would be most of what the child sends back.
 
 Parent and child speak over the child's standard input and output: pickled heads, and the pixels of an observation behind
 them as they lie in memory. The child ends with its input, so it never outlives its parent.
@@ -23,7 +23,7 @@ import numpy as np
 import joyai_ros
 from joyai_ros.errors import JoyaiError
 from joyai_ros.scene.config import SceneConfig
-from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.scene.engine import SceneEngine, related
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.types import Scene
 
@@ -52,6 +52,7 @@ class EngineProcess:
             env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path},
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
         )
+        self._relations = config.relations
         self._sent: deque[Observation] = deque()
         self._send(config)
 
@@ -75,7 +76,7 @@ class EngineProcess:
         scene, error = self._receive()
         if error is not None:
             raise error
-        return cast("Scene", scene)
+        return related(cast("Scene", scene), observation, self._relations)
 
     def stop(self) -> None:
         """Give up what it works on, so that no thread waits for it any longer."""
@@ -154,7 +155,7 @@ def _serve(source: BinaryIO, sink: BinaryIO) -> None:
         depth = _read_image(source, shape, np.float32) if has_depth else None
         try:
             answer: tuple[Scene | None, Exception | None] = (
-                engine.process(Observation(**{**fields, "color": color, "depth": depth})),
+                engine.measure(Observation(**{**fields, "color": color, "depth": depth})),
                 None,
             )
         except Exception as error:  # noqa: BLE001 - raised again in the parent

@@ -16,7 +16,7 @@ from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.memory import keep_freed_memory
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.assign import assign_pixels
-from joyai_ros.scene.config import SceneConfig
+from joyai_ros.scene.config import RelationConfig, SceneConfig
 from joyai_ros.scene.contrast import tell_by_color
 from joyai_ros.scene.frame import FrameGeometry, frame_geometry
 from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
@@ -72,6 +72,10 @@ class SceneEngine:
         Without a depth image the scene has no objects: nothing metric can be said. Detections that cannot be used are
         listed in ``Scene.rejected`` with the reason; the rest goes on.
         """
+        return related(self.measure(observation), observation, self.config.relations)
+
+    def measure(self, observation: Observation) -> Scene:
+        """Return the scene without relations: the part of :meth:`process` that needs the frames before."""
         started = time.perf_counter()
         scene = self._perceive(observation)
         return replace(scene, seconds=time.perf_counter() - started)
@@ -83,7 +87,7 @@ class SceneEngine:
             world_from_camera=observation.world_from_camera,
             world_frame=observation.world_frame if observation.world_from_camera is not None else "",
         )
-        if observation.depth is None or not observation.depth.any():
+        if not _has_depth(observation):
             remembered = self._tracker.unseen(observation) if self._tracker is not None else ()
             rejected = ("depth: no valid pixel in this frame",)
             return replace(bare, objects=remembered, up=observation.up, rejected=rejected)
@@ -102,15 +106,12 @@ class SceneEngine:
         if self._tracker is not None:
             measured = [Measured(o, item.patch.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
             objects = self._tracker.update(measured, frame, observation)
-        relations = relate(objects, frame.up, self.config.relations)
         return replace(
             bare,
             objects=objects,
-            relations=relations.stated,
             support_planes=tuple(frame.planes),
             up=frame.up,
             up_source=frame.up_source,
-            abstentions=relations.abstentions,
             rejected=tuple(pointed.rejected) if pointed is not None else (),
         )
 
@@ -132,6 +133,20 @@ class SceneEngine:
             if config.min_extent <= float((points.max(axis=0) - points.min(axis=0)).max()) <= config.max_extent:
                 found.append(group)
         return found
+
+
+def related(scene: Scene, observation: Observation, config: RelationConfig) -> Scene:
+    """Return a measured scene with what holds between its objects; of a frame without depth nothing is stated."""
+    if not _has_depth(observation):
+        return scene
+    started = time.perf_counter()
+    found = relate(scene.objects, scene.up, config)
+    seconds = scene.seconds + time.perf_counter() - started
+    return replace(scene, relations=found.stated, abstentions=found.abstentions, seconds=seconds)
+
+
+def _has_depth(observation: Observation) -> bool:
+    return observation.depth is not None and bool(observation.depth.any())
 
 
 def _usable(observation: Observation) -> _Pointed:
