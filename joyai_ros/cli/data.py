@@ -16,7 +16,7 @@ from rich.table import Table
 from joyai_ros.cli.output import write_json, write_picture
 from joyai_ros.errors import OutputError
 from joyai_ros.settings import load
-from joyai_ros.training.data.build import bag_sources, build_store, simulator_sources
+from joyai_ros.training.data.build import build_store, recorded_sources, simulator_sources
 from joyai_ros.training.data.config import DataConfig
 from joyai_ros.training.data.export import Format, export_store
 from joyai_ros.training.data.statistics import Statistics, statistics_of
@@ -42,7 +42,10 @@ JsonFile = Annotated[
 @group.command("build")
 def build(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="The store to make, or to go on with.")],
-    bags: Annotated[list[Path] | None, typer.Argument(metavar="[BAG]...", help="Bags; none: the simulator.")] = None,
+    bags: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[BAG]...", help="Bags, or folders of posed scans; none: the simulator."),
+    ] = None,
     scenes: Annotated[int | None, typer.Option("--scenes", help="Scenes of tabletop-v1.", min=1)] = None,
     seed: Annotated[int, typer.Option("--seed", help="The first scene, and the seed of everything drawn.", min=0)] = 0,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes; all cores by default.", min=1)] = None,
@@ -59,7 +62,7 @@ def build(
     settings = load(DataConfig, config, assignments or ())
     if bool(bags) == (scenes is not None):
         raise typer.BadParameter("give bags, or --scenes N for the simulator")
-    sources = bag_sources(bags, seed) if bags else simulator_sources(scenes or 0, seed)
+    sources = recorded_sources(bags, seed) if bags else simulator_sources(scenes or 0, seed)
     count = workers or len(os.sched_getaffinity(0))
     with _bar("scenes", len(sources)) as advance:
         manifest = build_store(out, sources, seed, settings, workers=count, progress=advance)

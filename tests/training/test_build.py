@@ -17,7 +17,7 @@ from joyai_ros.errors import BagError, ConfigError, InputError, OutputError
 from joyai_ros.settings import load
 from joyai_ros.sim.bag import write_bag
 from joyai_ros.training.data import build as building
-from joyai_ros.training.data.build import SceneSource, bag_sources, build_store, simulator_sources, split_of
+from joyai_ros.training.data.build import SceneSource, build_store, recorded_sources, simulator_sources, split_of
 from joyai_ros.training.data.config import DataConfig, SplitConfig
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.store import FILES, SHARDS, Store
@@ -247,7 +247,7 @@ def test_splits_go_by_the_scene_alone():
 
 def test_a_bag_with_ground_truth(bag, tmp_path):
     config = load(DataConfig, None, [*WHOLE, "recording.frames=4"])
-    sources = bag_sources([bag], 0)
+    sources = recorded_sources([bag], 0)
     assert sources == [SceneSource("tabletop-v1/000003", 0, bag)]  # the same scene as that of the simulator, for splits
     build_store(tmp_path / "s", sources, 0, config)
     assert check_store(Store(tmp_path / "s")) == []
@@ -262,7 +262,7 @@ def test_visibility_is_estimated_where_the_bag_does_not_tell(bag, tmp_path):
     """The estimate takes boxes for objects; it is near enough to tell hidden from seen."""
     from joyai_ros.sim.tabletop import TabletopSim
 
-    build_store(tmp_path / "s", bag_sources([bag], 0), 0, load(DataConfig, None, [*WHOLE, "recording.frames=2"]))
+    build_store(tmp_path / "s", recorded_sources([bag], 0), 0, load(DataConfig, None, [*WHOLE, "recording.frames=2"]))
     (content,) = contents(tmp_path / "s")
     errors = []
     with TabletopSim(3) as sim:
@@ -274,7 +274,7 @@ def test_visibility_is_estimated_where_the_bag_does_not_tell(bag, tmp_path):
 
 def test_a_bag_without_ground_truth(plain_bag, tmp_path):
     config = load(DataConfig, None, [*WHOLE, "recording.frames=4"])
-    build_store(tmp_path / "s", bag_sources([plain_bag], 0), 0, config)
+    build_store(tmp_path / "s", recorded_sources([plain_bag], 0), 0, config)
     assert check_store(Store(tmp_path / "s")) == []
     (content,) = contents(tmp_path / "s")
     objects = [item for frame in content.frames for item in frame.objects]
@@ -288,25 +288,25 @@ def test_a_bag_without_ground_truth(plain_bag, tmp_path):
 def test_a_bag_without_poses(plain_bag, tmp_path):
     bare = without(plain_bag, tmp_path / "bare", "/tf")
     with pytest.raises(BagError, match="without a camera pose"):
-        build_store(tmp_path / "s", bag_sources([bare], 0), 0, load(DataConfig, None, WHOLE))
+        build_store(tmp_path / "s", recorded_sources([bare], 0), 0, load(DataConfig, None, WHOLE))
     assert not list((tmp_path / "s" / SHARDS).glob("*"))
 
 
 def test_a_bag_without_objects(plain_bag, tmp_path):
     config = load(DataConfig, None, [*WHOLE, "recording.least_views=1000"])
     with pytest.raises(BagError, match="no object was found"):
-        build_store(tmp_path / "s", bag_sources([plain_bag], 0), 0, config)
+        build_store(tmp_path / "s", recorded_sources([plain_bag], 0), 0, config)
 
 
 def test_a_bag_that_is_given_twice(bag, tmp_path):
     shutil.copytree(bag, tmp_path / "copy")
     with pytest.raises(ConfigError, match="are one scene"):
-        bag_sources([bag, tmp_path / "copy"], 0)
+        recorded_sources([bag, tmp_path / "copy"], 0)
 
 
 def test_a_bag_that_is_none(tmp_path):
     with pytest.raises(BagError):
-        bag_sources([tmp_path / "nothing"], 0)
+        recorded_sources([tmp_path / "nothing"], 0)
 
 
 def test_a_mask_of_another_object_does_not_come_back():

@@ -22,6 +22,7 @@ from joyai_ros.training.data.balance import balanced
 from joyai_ros.training.data.config import DataConfig, SplitConfig
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.from_bag import bag_frames, bag_id
+from joyai_ros.training.data.from_scan import is_scan, scan_frames, scan_id
 from joyai_ros.training.data.from_simulator import scene_id, simulated_frames
 from joyai_ros.training.data.pairs import pairs_of_scene
 from joyai_ros.training.data.records import Content, Frame, Item, Pair
@@ -42,11 +43,11 @@ from joyai_ros.training.data.validate import check_content
 
 @dataclass(frozen=True)
 class SceneSource:
-    """Where a scene comes from: a seed of ``tabletop-v1``, or a bag."""
+    """Where a scene comes from: a seed of ``tabletop-v1``, or a recording: a bag or a posed scan."""
 
     id: str
     seed: int
-    bag: Path | None = None
+    recording: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,20 @@ def simulator_sources(scenes: int, seed: int) -> list[SceneSource]:
     return [SceneSource(scene_id(number), number) for number in range(seed, seed + scenes)]
 
 
-def bag_sources(bags: Sequence[Path], seed: int) -> list[SceneSource]:
-    """Return the scenes of bags.
+def recorded_sources(recordings: Sequence[Path], seed: int) -> list[SceneSource]:
+    """Return the scenes of bags and posed scans.
 
     Raises:
         BagError: one cannot be read.
         ConfigError: two of them are of one scene.
     """
     found: dict[str, SceneSource] = {}
-    for bag in bags:
-        name = bag_id(bag)
+    for path in map(Path, recordings):
+        name = scan_id(path) if is_scan(path) else bag_id(path)
         if name in found:
-            raise ConfigError(f"{bag} and {found[name].bag} are one scene ({name}); give each once, or rename one")
-        found[name] = SceneSource(name, seed, Path(bag))
+            other = found[name].recording
+            raise ConfigError(f"{path} and {other} are one scene ({name}); give each once, or rename one")
+        found[name] = SceneSource(name, seed, path)
     return list(found.values())
 
 
@@ -142,7 +144,7 @@ def build_store(
 
 def _started(folder: Path, sources: Sequence[SceneSource], seed: int, config: DataConfig) -> Manifest:
     """Return the manifest to go on from."""
-    kind = "bags" if any(source.bag for source in sources) else "tabletop-v1"
+    kind = "recordings" if any(source.recording for source in sources) else "tabletop-v1"
     names = tuple(source.id for source in sources)
     wanted = Manifest(__version__, kind, seed, names, plain_settings(config))
     if (folder / MANIFEST).is_file():
@@ -224,7 +226,7 @@ def _make(job: _Job) -> ShardEntry:
                 f"shard {job.name} disagrees with its own geometry in {len(faults)} places; the first, {first.where}: "
                 f"{first.text}"
             )
-        return writer.finish(content, dict(left_out))
+        return writer.finish(content, {reason: count for reason, count in left_out.items() if count})
     except BaseException:
         writer.discard()
         raise
@@ -250,6 +252,7 @@ def _content(job: _Job, writer: ShardWriter, left_out: Counter[str]) -> Content:
 
 
 def _frames(source: SceneSource, config: DataConfig, seed: int, left_out: Counter[str]) -> list[Frame]:
-    if source.bag is None:
+    if source.recording is None:
         return simulated_frames(source.seed, config.simulator)
-    return bag_frames(source.bag, source.id, config.recording, seed, left_out)
+    read = scan_frames if is_scan(source.recording) else bag_frames
+    return read(source.recording, source.id, config.recording, seed, left_out)

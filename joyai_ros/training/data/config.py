@@ -26,9 +26,9 @@ class SimulatorConfig:
 
 @dataclass(frozen=True)
 class RecordingConfig:
-    """Which frames of a bag are kept, and how they are read."""
+    """Which frames of a bag or scan are kept, and how they are read."""
 
-    frames: int = setting(12, "most frames of a bag", 1, 1000)
+    frames: int = setting(12, "most frames of a bag or scan", 1, 1000)
     step_m: float = setting(0.04, "a frame is kept where the camera went so far since the last, m", 0.0, 10.0)
     step_deg: float = setting(4.0, "or turned so far, deg", 0.0, 180.0)
     least_views: int = setting(3, "measurements of an object before it counts, without ground truth", 1, 1000)

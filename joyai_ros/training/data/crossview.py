@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Mask, Mat4, Points
-from joyai_ros.training.data.records import Frame
+from joyai_ros.training.data.records import Frame, SeenObject
 
 _STEP = 8  # pixels between samples of a surface
 _NEAR, _SHARE = 0.02, 0.02  # metres, and share of the depth, by which two depths of one surface may differ
+_EXACT = 1e-3  # metres by which resting things of a simulator may differ: bags round their numbers
+_ONE_PLACE, _SIGMAS = 0.03, 4.0  # metres and sigmas by which measured ones may
 _LEAST = 8  # points of an object that another view must measure to have a say
 _COMES_BACK = 0.5  # share of them that must lie in its mask there
 
@@ -47,6 +49,38 @@ def without_strays(frames: Sequence[Frame]) -> tuple[list[Frame], int]:
         dropped += len(frame.objects) - len(objects)
         kept.append(replace(frame, objects=objects))
     return kept, dropped
+
+
+def without_wanderers(frames: Sequence[Frame]) -> tuple[list[Frame], int]:
+    """Return the frames without objects that resting things would have to move for, and how many these were.
+
+    What has not moved stands at one place of the world: where a frame measures it elsewhere than most frames do, that frame's
+    measurement is wrong. Two that are kept are within :func:`apart_at_rest` of each other.
+    """
+    places: dict[str, list[Points]] = {}
+    for frame in frames:
+        for item in frame.objects:
+            place = rigid.apply(frame.world_from_camera, item.measured.obb.center)
+            places.setdefault(item.id, []).append(place)
+    middles = {name: np.median(found, axis=0) for name, found in places.items()}
+    kept, dropped = [], 0
+    for frame in frames:
+        objects = tuple(item for item in frame.objects if item.measured.moved or _is_at(middles[item.id], item, frame))
+        dropped += len(frame.objects) - len(objects)
+        kept.append(replace(frame, objects=objects))
+    return kept, dropped
+
+
+def apart_at_rest(first: SeenObject, second: SeenObject) -> float:
+    """Return by how many metres one resting object may stand elsewhere in another frame."""
+    if first.exact and second.exact:
+        return _EXACT
+    return _ONE_PLACE + _SIGMAS * (first.measured.sigma + second.measured.sigma)
+
+
+def _is_at(place: Points, item: SeenObject, frame: Frame) -> bool:
+    away = np.linalg.norm(rigid.apply(frame.world_from_camera, item.measured.obb.center) - place)
+    return bool(away <= apart_at_rest(item, item) / 2.0)
 
 
 def _comes_back(name: str, cloud: Points, frame: Frame, others: Sequence[Frame]) -> bool:

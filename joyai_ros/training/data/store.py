@@ -67,7 +67,7 @@ class Manifest:
 
     Attributes:
         version: of the package that made it.
-        source: ``tabletop-v1`` or ``bags``.
+        source: ``tabletop-v1`` or ``recordings``.
         seed: of everything drawn.
         scenes: ids of all that were asked for.
         settings: by dotted name.

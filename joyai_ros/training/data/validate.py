@@ -15,7 +15,7 @@ from joyai_ros.scene.config import RelationConfig
 from joyai_ros.sim.visibility import mask_box
 from joyai_ros.training.data.answers import disagreement
 from joyai_ros.training.data.config import QuestionConfig
-from joyai_ros.training.data.crossview import relative_pose
+from joyai_ros.training.data.crossview import apart_at_rest, relative_pose
 from joyai_ros.training.data.derive import Sight, UnclearError, derive
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.pairs import motion_between
@@ -25,8 +25,6 @@ from joyai_ros.training.data.store import Store, size_and_hash
 
 _WITHIN, _LOOSE = 0.6, 0.03  # share of an object's points within its box, grown by so many metres on every side
 _ON_MASK = 0.9  # share of them that the camera must project into its mask
-_ONE_PLACE = 0.03  # metres by which an object at rest may stand elsewhere in another frame, sigmas apart
-_EXACT = 1e-3  # metres: the same where it is known from a simulator; bags round their numbers
 _SIGMAS = 4.0
 _POSE_M, _POSE_RAD, _MOTION = 1e-6, 1e-6, 1e-4
 
@@ -162,14 +160,13 @@ def _wrong_with(item: SeenObject, frame: Frame) -> str:
 
 def _of_scenes(frames: Sequence[Frame]) -> Iterator[Fault]:
     """What has not moved stands at one place of the world in all frames of a scene."""
-    first: dict[tuple[str, str], tuple[Vec3, float, str]] = {}
+    first: dict[tuple[str, str], tuple[Vec3, SeenObject, str]] = {}
     for frame in frames:
         for item in frame.objects:
             place = rigid.apply(frame.world_from_camera, item.measured.obb.center)
-            at, sigma, other = first.setdefault((frame.scene, item.id), (place, item.measured.sigma, frame.id))
-            most = _EXACT if item.exact else _ONE_PLACE + _SIGMAS * (sigma + item.measured.sigma)
+            at, before, other = first.setdefault((frame.scene, item.id), (place, item, frame.id))
             away = float(np.linalg.norm(place - at))
-            if away > most and not item.measured.moved:
+            if away > apart_at_rest(before, item) and not item.measured.moved:
                 text = f"it stands {away:.3f} m from where {other} has it: a stale box, or the wrong camera"
                 yield Fault("object", f"{frame.id} {item.id}", text)
 
