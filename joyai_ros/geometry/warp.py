@@ -92,9 +92,10 @@ def layer(color: ColorImage, depth: DepthImage, source: Camera, target: Camera, 
     surface = _without_edges(complete_nearness(measured, source), source, margin)
     moved = reproject_nearness(surface, source, target, target_from_source)
     known = moved.seen
-    picture = cv2.remap(
-        _antialiased(color, moved.spacing), moved.u, moved.v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    # OpenCV moves four channels in half the time of three.
+    padded = cv2.cvtColor(_antialiased(color, moved.spacing), cv2.COLOR_RGB2RGBA)
+    padded = cv2.remap(padded, moved.u, moved.v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.cvtColor(padded, cv2.COLOR_RGBA2RGB)
     picture = cv2.bitwise_and(picture, picture, mask=known.view(np.uint8))
     support = cv2.remap((measured > 0).view(np.uint8), moved.u, moved.v, cv2.INTER_NEAREST)
     return Layer(np.asarray(picture, dtype=np.uint8), moved.nearness, known, known & (support > 0))
