@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from joyai_ros.engines.cache import engines_root
 from joyai_ros.engines.config import EngineConfig, EngineKind, OnFailure
 from joyai_ros.engines.errors import EngineError, EngineFileError
-from joyai_ros.errors import MissingDependencyError
+from joyai_ros.errors import ConfigError, MissingDependencyError
 from joyai_ros.imagination.config import PipelineLoading
 from joyai_ros.imagination.engine_files import CPU, Run, Source, find, open_session, present_gpu
 from joyai_ros.imagination.mmdit.denoiser import Denoiser, TorchDenoiser
@@ -52,10 +54,14 @@ def open_pipeline(
 
     Raises:
         PipelineFolderError: the folder is not one of such a pipeline.
-        ConfigError: there is no such precision or device.
+        ConfigError: there is no such precision, device or compiler.
         DrawMemoryError: it does not fit.
         EngineError, EngineFileError, MissingDependencyError: the engine cannot be used, and is not to be replaced.
     """
+    if engine.compile and engine.compile not in torch.compiler.list_backends(()):
+        raise ConfigError(
+            f"there is no backend {engine.compile!r} of torch.compile; use one of {', '.join(torch.compiler.list_backends())}"
+        )
     why = ""
     if engine.kind is not EngineKind.TORCH:
         try:

@@ -12,10 +12,13 @@ pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscri
 import onnx
 
 from joyai_ros.cli.main import run
+from joyai_ros.engines.config import EngineConfig, EngineKind, EnginePrecision
+from joyai_ros.engines.session import OnnxSession
 from joyai_ros.engines.tensorrt_build import tensorrt_library
 from joyai_ros.errors import MissingDependencyError
 from joyai_ros.imagination import engine_files
-from joyai_ros.imagination.engine_files import GRAPH, PLAN
+from joyai_ros.imagination.engine_files import GRAPH, PLAN, Source, compare
+from joyai_ros.models.pipeline_folder import check_pipeline
 
 
 @pytest.fixture
@@ -49,6 +52,10 @@ def test_export_writes_the_form_that_is_asked_for(one_block_folder, tmp_path):
     assert file["path"] == str(tmp_path / "decomposed.onnx") and [entry.version for entry in graph.opset_import] == [20]
     halves = [weight for weight in graph.graph.initializer if weight.data_type == onnx.TensorProto.FLOAT16]
     assert len(halves) > 8
+    source = Source(check_pipeline(one_block_folder), EngineConfig(EngineKind.ONNX, precision=EnginePrecision.FP16))
+    assert (
+        max(one.relative_error for one in compare(source, OnnxSession(tmp_path / "decomposed.onnx", threads=1))) < 1e-3
+    )
 
 
 def test_an_engine_is_built_once_and_found_again(engines, one_block_folder, capsys):

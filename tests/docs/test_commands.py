@@ -74,6 +74,9 @@ def test_commands_that_are_not_run_are_those_that_cannot_be():
                 if "weights" in words.split():  # test_commands_that_draw_run_with_a_small_model
                     assert f"--model {DRAWS}" in command, f"{page.name}: {line}"
                     continue
+                if "engine" in words.split():  # test_commands_of_engines_run_with_a_small_model
+                    assert command.startswith("joyai-ros engine") and DRAWS in command, f"{page.name}: {line}"
+                    continue
                 first = command.split(" ")[0]
                 assert not first or first.startswith("#") or first in COMMANDS_ELSEWHERE, f"{page.name}: {line}"
 
@@ -89,6 +92,17 @@ def test_commands_that_draw_run_with_a_small_model(workplace, tmp_path, monkeypa
     for command in commands:  # in this process: a new one would load torch each time
         small = command.replace(f"{DRAWS}-plus", str(plus_folder)).replace(DRAWS, str(edit_folder))
         program, *words = shlex.split(f"{small} --size 64 --steps 2")
+        assert (program, main.run(words)) == ("joyai-ros", 0), command
+
+
+def test_commands_of_engines_run_with_a_small_model(one_block_folder, built_engine, monkeypatch):
+    """The engine is there when they come: that it is built is tested elsewhere, and takes a while."""
+    monkeypatch.setenv("JOYAI_ENGINES", str(built_engine.parent))
+    blocks = [body for page in PAGES for _, words, body in fences(page) if "engine" in words.split()]
+    commands = [line for block in blocks for line in block.splitlines() if line.strip()]
+    assert len(commands) >= 3
+    for command in commands:
+        program, *words = shlex.split(command.replace(DRAWS, str(one_block_folder)))
         assert (program, main.run(words)) == ("joyai-ros", 0), command
 
 

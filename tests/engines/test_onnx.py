@@ -14,7 +14,7 @@ import torch
 from joyai_ros.engines.errors import EngineError, EngineExportError, EngineFileError, EngineParityError
 from joyai_ros.engines.export import Form, export_network
 from joyai_ros.engines.parity import TOLERANCES, check_parity
-from joyai_ros.engines.quantise import quantise_dynamic, quantise_weights
+from joyai_ros.engines.quantise import quantise_dynamic, quantise_four_bits, quantise_weights
 from joyai_ros.engines.session import OnnxSession
 from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT
 from tests.engines.networks import EXAMPLE, by_name, inputs, samples
@@ -56,6 +56,14 @@ def test_weights_alone_in_eight_bits_are_nearer(network, exported, tmp_path):
     assert Counter(node.op_type for node in graph.graph.node)["DequantizeLinear"] == 17
     found = check_parity(by_name(network), OnnxSession(small, threads=1), samples(), TOLERANCES["int8"])
     assert min(parity.relative_error for parity in found) > TOLERANCES["fp32"]
+
+
+def test_four_bits_stay_within_theirs(network, exported, tmp_path):
+    small = quantise_four_bits(exported[Form.NATIVE], tmp_path / "int4.onnx")
+    assert small.stat().st_size < 0.45 * exported[Form.NATIVE].stat().st_size
+    assert Counter(node.op_type for node in onnx.load(small).graph.node)["MatMulNBits"] > 8
+    found = check_parity(by_name(network), OnnxSession(small, threads=1), samples(), TOLERANCES["int4"])
+    assert min(parity.relative_error for parity in found) > TOLERANCES["int8"]
 
 
 def test_weights_in_a_file_of_their_own(network, exported, tmp_path):

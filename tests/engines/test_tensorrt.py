@@ -5,6 +5,8 @@ import pytest
 pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscript")
 
+import torch
+
 from joyai_ros.engines.cache import EngineKey, cached_engine, open_engine, weights_hash
 from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
 from joyai_ros.engines.export import Form, export_network
@@ -16,6 +18,7 @@ from joyai_ros.engines.tensorrt_build import (
     library_name,
     tensorrt_library,
 )
+from joyai_ros.engines.tensorrt_session import TensorRtSession
 from joyai_ros.errors import MissingDependencyError
 from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT
 from tests.engines.networks import EXAMPLE, inputs, small_network
@@ -70,6 +73,9 @@ def test_an_engine_is_built_for_a_gpu_that_is_not_here(gpu, graph, halves, cache
     except ForeignEngineError:
         return  # a GPU is here, and it is another one
     assert "MALFORMED_ENGINE" not in verdict.reasons
+    if not torch.cuda.is_available():
+        with pytest.raises(EngineError, match="needs the GPU that it was built for, and there is none here"):
+            TensorRtSession(engine)
     with pytest.raises(ForeignEngineError, match="gpu"):
         open_engine(folder, EngineKey(key.weights, key.shapes, key.precision, key.library, "sm75"))
 
@@ -96,6 +102,8 @@ def test_what_is_no_engine_is_refused(library, graph, tmp_path):
         path.write_bytes(content)
         with pytest.raises(EngineFileError, match="is no engine"):
             check_rtx_engine(path)
+        with pytest.raises(EngineFileError, match="is no engine"):
+            TensorRtSession(path)
 
 
 def test_what_cannot_be_built_says_why(library, graph, tmp_path):

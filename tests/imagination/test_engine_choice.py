@@ -12,7 +12,7 @@ pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscri
 
 from joyai_ros.engines.config import EngineConfig, EngineKind, EnginePrecision, OnFailure, Provider
 from joyai_ros.engines.errors import EngineFileError, EngineTargetError, ForeignEngineError
-from joyai_ros.errors import MissingDependencyError
+from joyai_ros.errors import ConfigError, MissingDependencyError
 from joyai_ros.imagination import engine_choice
 from joyai_ros.imagination.config import PipelineLoading
 from joyai_ros.imagination.engine_choice import open_pipeline
@@ -109,6 +109,13 @@ def test_a_library_that_is_missing_is_no_reason_to_stop(engines, one_block_folde
 
     monkeypatch.setattr(engine_choice, "find", missing)
     assert "engines-cpu" in open_pipeline(one_block_folder, engine=ONNX, warn=lambda text: None).fallback
+
+
+def test_pytorch_compiles_by_a_backend_that_there_is(one_block_folder):
+    opened = open_pipeline(one_block_folder, engine=EngineConfig(compile="eager"))
+    np.testing.assert_allclose(drawn(opened), drawn(open_pipeline(one_block_folder)), atol=1)
+    with pytest.raises(ConfigError, match=r"no backend 'gcc' of torch\.compile; use one of .*inductor"):
+        open_pipeline(one_block_folder, engine=EngineConfig(compile="gcc"))
 
 
 def test_the_hash_of_the_weights_follows_them(one_block_folder, tmp_path):
