@@ -1,18 +1,20 @@
 """Whether the check of generated views tells a right pose from a wrong one: simulator pairs of ``tabletop-v1``.
 
-python -m benchmarks.view_consistency [--seeds 21000:21060]
+python -m benchmarks.view_consistency [--seeds 21000:21060] [--size 256]
 
-From the first frame of each seed a motion of 10 to 30 degrees of yaw is commanded; the simulator draws the view from there,
-and from 5 and 10 degrees farther round the same pivot. Each picture is degraded: halved and enlarged again and compressed
-(which stands in for the round trip through a VAE, whose weights are not here), blurred with a sigma of 0.5 to 2 pixels, and
-its channels scaled by 0.7 to 1.3 and shifted by up to 25 levels. The check knows the frame and the command alone. A picture
-scores the confidence that its pose is within the limits, and what cannot be aligned 0; the figure is the area under the ROC
-curve of right ones against wrong ones.
+From the first frame of each seed a motion of 10 to 30 degrees of yaw is commanded; the simulator draws the view from
+there, and from 5 and 10 degrees farther round the same pivot. Each picture is degraded: halved and enlarged again and
+compressed (which stands in for the round trip through a VAE, whose weights are not here), blurred with a sigma of 0.5
+to 2 pixels, and its channels scaled by 0.7 to 1.3 and shifted by up to 25 levels. With --size it is fitted into a
+model's bucket of that size before. The check knows the frame and the command alone. A picture scores the confidence
+that its pose is within the limits, and what cannot be aligned 0; the figure is the area under the ROC curve of right
+ones against wrong ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,7 @@ from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
 from joyai_ros.geometry.view import Consistency
+from joyai_ros.imagination.buckets import buckets, fit
 from joyai_ros.imagination.consistency import check_view
 from joyai_ros.imagination.depth_view import DepthImaginer
 from joyai_ros.sim.frames import simulate
@@ -34,6 +37,7 @@ from joyai_ros.sim.tabletop import TabletopSim
 SEEDS = range(21000, 21060)
 EXTRA = (0.0, 5.0, 10.0)  # degrees of yaw beyond the commanded ones
 TARGETS = {5.0: 0.85, 10.0: 0.95}
+_SHAPES = ((896, 1152),)  # the model's bucket at 1024, (height, width), that a picture of 640x480 is fitted into
 
 
 @dataclass(frozen=True)
@@ -54,22 +58,26 @@ class Checked:
     moved: float
 
 
-def check_seed(seed: int) -> list[Checked]:
-    """Return what the check says of one seed's pictures."""
+def check_seed(seed: int, size: int = 0) -> list[Checked]:
+    """Return what the check says of one seed's pictures, at their own size or in a bucket of a size."""
     observation = next(simulate(seed)).observation
     random = np.random.default_rng([seed, 11])
     yaw = float(random.uniform(10, 30) * random.choice([-1, 1]))
     pitch = float(random.uniform(-5, 10))
     assert observation.depth is not None and observation.world_from_camera is not None
     up = observation.world_from_camera[2, :3]
-    expected = DepthImaginer().imagine(observation, CameraMotion(yaw, pitch), up=up)
     pivot = default_pivot(observation.camera, observation.depth)
+    shapes = buckets(size, _SHAPES) if size else [observation.camera.shape]
+    fitting = fit(observation.camera.size, shapes)
+    expected = DepthImaginer().imagine_pose(
+        observation, orbit(CameraMotion(yaw, pitch), pivot, up), fitting.camera(observation.camera), is_exact=True
+    )
     found = []
     with TabletopSim(seed) as simulator:
         for extra in EXTRA:
             pose = orbit(CameraMotion(yaw + float(np.copysign(extra, yaw)), pitch), pivot, up)
             picture = simulator.render(observation.world_from_camera @ pose, observation.camera)
-            verdict = check_view(degraded(picture, random), expected, observation)
+            verdict = check_view(degraded(fitting.image(picture), random), expected, observation)
             turned = moved = float("nan")
             if verdict.commanded_from_view is not None:
                 error = rigid.inverse(expected.source_from_view @ verdict.commanded_from_view) @ pose
@@ -139,9 +147,10 @@ def main() -> None:
         prog="python -m benchmarks.view_consistency", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--seeds", type=seed_range, default=SEEDS, metavar="A:B", help="seeds of tabletop-v1")
-    seeds = parser.parse_args().seeds
-    console = Console()
-    for item in lines([item for items in over_seeds(check_seed, seeds, "views") for item in items]):
+    parser.add_argument("--size", type=int, default=0, help="of a model's bucket; 0: pictures as the camera has them")
+    given, console = parser.parse_args(), Console()
+    check = functools.partial(check_seed, size=given.size)
+    for item in lines([item for items in over_seeds(check, given.seeds, "views") for item in items]):
         console.print(f"{item['line']}: {item['figure']}")
 
 

@@ -8,6 +8,7 @@ where the surface was seen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import cv2
@@ -23,6 +24,7 @@ from joyai_ros.scene.observation import Observation
 
 _WINDOW = 11  # pixels over which pictures are correlated
 _TEXTURE = 3.0  # grey levels; flatter places say nothing
+_LEAST_WIDTH = 384  # pixels; narrower pictures are enlarged: windows and the grid of matches have sizes in pixels
 _SPREAD = 3.0  # times the alignment's own sigma: what it errs in truth (benchmarks/view_consistency.py)
 _FINEST = 0.003  # radians: no pose is known better
 
@@ -78,6 +80,8 @@ def check_view(
         config: the limits.
     """
     nothing = float("nan")
+    if expected.camera.width < _LEAST_WIDTH:
+        image, expected = _enlarged(image, expected, observation)
     if expected.depth is None or not (expected.validity == SEEN).any():
         return Verdict(None, None, nothing, nothing, nothing, Consistency.UNCHECKED, nothing)
     found = align(image, expected.image, expected.depth, expected.validity, expected.camera)
@@ -98,6 +102,14 @@ def check_view(
     return Verdict(
         found, pose, angle, share, agreement, Consistency.CONSISTENT if good else Consistency.INCONSISTENT, near
     )
+
+
+def _enlarged(image: ColorImage, expected: View, observation: Observation) -> tuple[ColorImage, View]:
+    """Return a narrow picture at a multiple of its size, and the surface for it."""
+    times = math.ceil(_LEAST_WIDTH / expected.camera.width)
+    camera = expected.camera.resized(expected.camera.width * times, expected.camera.height * times)
+    surface = DepthImaginer().imagine_pose(observation, expected.source_from_view, camera, is_exact=True)
+    return np.asarray(cv2.resize(image, camera.size, interpolation=cv2.INTER_CUBIC)), surface
 
 
 def _again(

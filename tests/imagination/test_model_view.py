@@ -87,6 +87,17 @@ def test_a_view_that_goes_where_it_was_told_is_a_verified_camera():
     assert made.seconds[:3] == (0.1, 0.2, 0.3) and made.seconds[3] > 0
 
 
+@pytest.mark.parametrize("size", [128, 256])
+def test_small_views_are_checked_too(size):
+    for motion, consistency in ((MOTION, Consistency.CONSISTENT), (CameraMotion(25.0, 5.0), Consistency.INCONSISTENT)):
+        made = ModelImaginer(Painter(motion), "painter", SHAPES).imagine(frame(), MOTION, replace(HOW, size=size))
+        assert made.view.image.shape[1] == {128: 144, 256: 288}[size]
+        assert made.view.consistency is consistency
+        if made.view.estimated_source_from_view is not None:
+            degrees, _ = far(made.view.estimated_source_from_view, commanded(motion))
+            assert degrees < 1.5
+
+
 def test_its_camera_is_that_of_the_bucket():
     """A point of the surface is where the corrected camera says, and its depth is the view's."""
     made = ModelImaginer(Painter(), "painter", SHAPES).imagine(frame(), MOTION, HOW)
