@@ -62,6 +62,16 @@ def test_a_scan_with_instances(made_scan, tmp_path):
     assert content.pairs
 
 
+def test_what_nobody_named_is_neither_counted_nor_looked_for(scan, tmp_path):
+    """Without instances the objects are pieces of the depth image: they can be measured, not named."""
+    shutil.rmtree(scan / "instance")
+    _, content = built(scan, tmp_path / "s")
+    tasks = {item.task for item in content.items}
+    assert tasks >= {"left_right", "object_height", "camera_pose"}
+    assert tasks.isdisjoint({"count", "existence", "color", "ground_boxes", "ground_points"})
+    assert all("the object (mark" in item.prompt for item in content.items if item.objects)
+
+
 def test_frames_without_a_pose_are_left_out(scan, tmp_path):
     lost = np.full((4, 4), -np.inf)
     for index in (2, 3):

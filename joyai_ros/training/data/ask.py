@@ -156,9 +156,11 @@ def asked_tasks(config: QuestionConfig) -> tuple[str, ...]:
 
 
 def vocabulary_of(frames: Sequence[Frame]) -> list[str]:
-    """Return every label and kind of some frames."""
+    """Return every label and kind of some frames, and every colour with every kind: what is not there must be plausible."""
     things = [item for frame in frames for item in frame.objects]
-    return sorted({name for item in things for name in (item.measured.label, item.kind) if name})
+    found = {name for item in things for name in (item.measured.label, item.kind) if name}
+    colored = [item for item in things if item.color and item.kind]
+    return sorted(found | {f"{a.color} {b.kind}" for a in colored for b in colored})
 
 
 def _level_apart(a: SeenObject, b: SeenObject, up: Vec3) -> float:

@@ -18,6 +18,7 @@ from joyai_ros.training.data.config import QuestionConfig
 from joyai_ros.training.data.keys import key_of
 from joyai_ros.training.data.looks import look_of
 from joyai_ros.training.data.records import Frame, Item, SeenObject
+from joyai_ros.training.data.seen import told_by_label
 from joyai_ros.training.data.templates import wordings
 from joyai_ros.understanding.formats import AnswerFormat
 from joyai_ros.understanding.tasks import COLORS
@@ -159,20 +160,23 @@ def _color(item: SeenObject) -> str:
 
 def _named(item: Item, asked: Asked, sight: Sight) -> tuple[Measured, tuple[str, ...]]:
     """Return what is counted, found or there; everything of that name must be well seen, or not at all."""
+    seen = [thing for thing in sight.frame.objects if thing.measured.points > 0]
+    if not seen or not all(thing.measured.label for thing in seen):
+        raise UnclearError("not everything in the image has a name")
+    kind, color = told_by_label(item.about)
+    if color and any(thing.kind == kind and not thing.color for thing in seen):
+        raise UnclearError(f"the colour of a {kind} is not known")
     if item.task == "existence":
-        things = [thing for thing in sight.frame.objects if names(item.about, thing) and thing.measured.points > 0]
+        things = [thing for thing in seen if names(item.about, thing)]
     else:
-        named = named_things(asked)
-        if named is None:
-            raise UnclearError("nothing in the image has a name")
-        things = [sight.by_id[thing.id] for thing in named]
-    meant = [thing for thing in sight.frame.objects if not item.about or names(item.about, thing)]
+        things = [sight.by_id[thing.id] for thing in named_things(asked) or ()]
+    meant = [thing for thing in seen if names(item.about, thing)]
     for thing in meant:
-        if thing.measured.points > 0 and not sight.is_clear(thing):
+        if not sight.is_clear(thing):
             raise UnclearError(f"{thing.id} is hardly seen in {sight.frame.id}")
     if item.task == "existence":
         return Measured("yes" if things else "no"), ()
-    if {thing.id for thing in things} != {thing.id for thing in meant if thing.measured.points > 0}:
+    if {thing.id for thing in things} != {thing.id for thing in meant}:
         raise UnclearError(f"{item.words!r} may be understood in two ways")
     if item.task == "count":
         return Measured(value=float(len(things)), unit="1"), ()

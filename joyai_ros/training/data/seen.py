@@ -76,8 +76,12 @@ def cloud_of(depth: DepthImage, mask: Mask, camera: Camera, box: OrientedBox) ->
 
 
 def shuffled(objects: Sequence[SeenObject], random: np.random.Generator) -> tuple[SeenObject, ...]:
-    """Return objects in random order: it is that of their marks, which must not tell one frame's objects from another's."""
-    return tuple(objects[int(index)] for index in random.permutation(len(objects)))
+    """Return objects in random order, those in sight first.
+
+    It is the order of their marks, which must not tell one frame's objects from another's.
+    """
+    dealt = [objects[int(index)] for index in random.permutation(len(objects))]
+    return tuple(sorted(dealt, key=lambda item: item.measured.box is None))
 
 
 def estimated_visibility(box: OrientedBox, mask: Mask, depth: DepthImage, camera: Camera) -> float:
