@@ -17,9 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
 from joyai_ros.models.folder import sha256
 
@@ -32,7 +29,7 @@ class EngineKey:
     """What an engine depends on: where one of these differs, it is another engine.
 
     Attributes:
-        weights: SHA-256 of the weights; see :func:`weights_hash`.
+        weights: SHA-256 of the weights' files.
         shapes: the sizes that it was built for, as text.
         precision: such as ``fp32``, ``fp16`` or ``int8``.
         library: name and version of what built it, such as ``onnxruntime 1.31.1``.
@@ -64,15 +61,6 @@ def engines_root() -> Path:
         return Path(named).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "joyai_ros" / "engines"
-
-
-def weights_hash(network: nn.Module) -> str:
-    """Return the SHA-256 of a network's weights: their names, types, shapes and values."""
-    state = hashlib.sha256()
-    for name, weight in sorted(network.state_dict().items()):
-        state.update(f"{name} {weight.dtype} {tuple(weight.shape)}\n".encode())
-        state.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return state.hexdigest()
 
 
 def cached_engine(cache: Path, key: EngineKey, build: Callable[[Path], None]) -> Path:

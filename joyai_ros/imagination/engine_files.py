@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from joyai_ros.engines.quantise import quantise_dynamic, quantise_four_bits, qua
 from joyai_ros.engines.session import OnnxSession, runtime
 from joyai_ros.engines.tensorrt_build import Sizes, build_engine, check_target, library_name
 from joyai_ros.engines.tensorrt_session import TensorRtSession
-from joyai_ros.imagination.memory import image_tokens, text_tokens
+from joyai_ros.imagination.memory import image_tokens, network_in, refuse_if_it_cannot_fit, text_tokens
 from joyai_ros.imagination.mmdit.loading import load_transformer
 from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT, TokenNetwork, example_inputs
 from joyai_ros.models.folder import LOCK, read_lock, sha256
+from joyai_ros.models.memory import free_memory
 from joyai_ros.models.pipeline_folder import PipelineFolder
 
 Run = Callable[[Mapping[str, Tensor]], Tensor]
@@ -31,6 +32,7 @@ GRAPH, PLAN = "engine.onnx", "engine.plan"
 CPU = "cpu"  # the target of graphs, which are made for no GPU
 # Rows, patches of the view and of its reference, and words: of the export, and of the shapes that are compared.
 _EXAMPLE = (2, (3, 4), 7)
+_SMALLEST = 64  # pixels: activations of these shapes
 _SAMPLES = ((1, (4, 4), 5), (2, (4, 4), 9), (1, (8, 6), 23))
 
 
@@ -120,6 +122,7 @@ def build(source: Source, cache: Path, on_stage: Callable[[str], None] = lambda 
 
     Raises:
         EngineError: it cannot be built.
+        DrawMemoryError: the MMDiT does not fit here.
         MissingDependencyError: what builds it is not installed.
     """
     if source.sizes is not None:
@@ -199,6 +202,12 @@ def compare(source: Source, run: Run) -> list[Parity]:
 
 
 def _network(found: PipelineFolder, dtype: torch.dtype) -> Any:
+    """Return the MMDiT alone, on the CPU; one that cannot fit is not loaded."""
+    alone, kind = (
+        replace(network_in(found), vae=0, language=0, language_layers=0),
+        "fp16" if dtype.itemsize == 2 else "fp32",
+    )
+    refuse_if_it_cannot_fit(found.folder, alone, free_memory(torch.device(CPU)), kind, _SMALLEST, kind)
     return TokenNetwork(load_transformer(found, torch.device("cpu"), dtype)).eval()
 
 

@@ -130,6 +130,13 @@ def test_bad_input_is_two_and_one_line(words, said, one_block_folder, capsys):
     assert said in refused(capsys, *(word.format(folder=one_block_folder) for word in words))
 
 
+def test_a_network_that_cannot_fit_is_not_loaded(one_block_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(engine_files, "free_memory", lambda device: 0.001)
+    words = ["build", str(one_block_folder), "--precision", "fp16", "--out", str(tmp_path)]
+    assert "and 0.0 GB are free" in refused(capsys, *words)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
 @pytest.fixture
 def library():
     try:

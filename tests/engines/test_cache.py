@@ -6,11 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-pytest.importorskip("torch", reason="engines run networks of PyTorch")
-
-import torch
-
-from joyai_ros.engines.cache import MANIFEST, EngineKey, cached_engine, open_engine, weights_hash
+from joyai_ros.engines.cache import MANIFEST, EngineKey, cached_engine, open_engine
 from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
 
 KEY = EngineKey("abc", "rows 1..4", "fp32", "onnxruntime 1.31.1")
@@ -100,15 +96,3 @@ def test_two_processes_build_one_engine(tmp_path):
         worker.join(30)
         assert worker.exitcode == 0
     assert builds(tmp_path) == 1
-
-
-def test_the_hash_of_weights_follows_values_types_and_names():
-    torch.manual_seed(0)
-    network = torch.nn.Linear(3, 2)
-    first = weights_hash(network)
-    assert first == weights_hash(network)
-    assert first != weights_hash(network.half())
-    torch.nn.init.zeros_(network.bias)
-    changed = weights_hash(network.float())
-    assert changed != first
-    assert weights_hash(torch.nn.Sequential(network)) != changed

@@ -125,6 +125,11 @@ def test_the_hash_of_the_weights_follows_them(one_block_folder, tmp_path):
     write_lock(folder, "owner/name", "0" * 40)
     assert transformer_hash(check_pipeline(folder)) == plain, "as noted when they came"
     (folder / LOCK).unlink()
+    weights = folder / "transformer" / "diffusion_pytorch_model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert transformer_hash(check_pipeline(folder)) != plain, "one bit of one weight"
+    weights.write_bytes(content)
     config = folder / "transformer" / "config.json"
     config.write_text(config.read_text().replace("10000", "10001"))
     assert transformer_hash(check_pipeline(folder)) != plain
