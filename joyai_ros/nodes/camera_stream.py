@@ -80,6 +80,7 @@ class CameraStream:
         self.topics = {name: topic for name, _, topic, _ in streams}
         optional = [name for name in (DETECTIONS_2D, DETECTIONS_3D) if name in self.topics]
         self._sync = FrameSync(config.sync, depth=bool(topics.depth), detections=optional)
+        node.own(self._sync.clear)  # after the subscriptions: what comes first goes last
         # One group: frames are brought together by one thread at a time, while services and timers go on.
         group = MutuallyExclusiveCallbackGroup()
         infos = [(COLOR, topics.color_info or info_topic(topics.color))]

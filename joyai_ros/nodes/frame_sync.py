@@ -87,9 +87,10 @@ class FrameSync:
         self._optional = list(detections)
         self.refused: Counter[str] = Counter()
         self._sequence = 0
-        self._clear()
+        self.clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Forget what waits."""
         self._streams = {name: _Stream() for name in (COLOR, *self._required, *self._optional)}
         self._last = -1
         self._first_color: int | None = None
@@ -104,7 +105,7 @@ class FrameSync:
         """
         known = self._streams[stream]
         if known.newest - stamp > _JUMP:
-            self._clear()
+            self.clear()
             self._sequence += 1
             known = self._streams[stream]
         if stream == COLOR:

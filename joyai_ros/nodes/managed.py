@@ -19,7 +19,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from joyai_ros.errors import JoyaiError
-from joyai_ros.nodes import qos
+from joyai_ros.nodes import heap, qos
 from joyai_ros.nodes.config import NodeConfig
 from joyai_ros.nodes.diagnostics import DiagnosticsPublisher, Report
 from joyai_ros.nodes.parameters import Parameters
@@ -282,7 +282,16 @@ class ManagedNode(LifecycleNode, Generic[C]):  # type: ignore[misc]  # rclpy has
         self.teardown()
         while self._owned:
             self._owned.pop()()
+        self._forget_destroyed()
         self.tally.clear()
+        heap.give_back()
+
+    def _forget_destroyed(self) -> None:
+        """Take out of the default group what no longer lives: rclpy keeps a reference to all that ever was in it."""
+        known = self.default_callback_group.entities
+        for reference in list(known):
+            if reference() is None:
+                known.discard(reference)
 
     def _schedule_start(self, seconds: float) -> None:
         self._restart = self.steady_timer(max(seconds, 0.001), self._start_by_itself)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 import signal
 import sys
@@ -18,6 +16,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from joyai_ros.errors import ConfigError, InputError, JoyaiError
+from joyai_ros.nodes import heap
 from joyai_ros.nodes.config import NodeConfig, QaNodeConfig, SceneNodeConfig, SimNodeConfig, ViewNodeConfig
 from joyai_ros.nodes.managed import ManagedNode
 from joyai_ros.nodes.parameters import names
@@ -33,7 +32,6 @@ KINDS: dict[str, tuple[str, str, type[NodeConfig]]] = {
 PERCEPTION = ("scene", "view")
 BAD_INPUT, FAILED = 2, 1
 _THREADS = 4  # callbacks at once; a goal takes one for as long as it runs
-_M_ARENA_MAX, _ARENAS = -8, 2  # glibc's number of the setting (malloc.h), and what it is set to
 _FLUSH = 0.3  # seconds left to the middleware to deliver results of goals that the shutdown aborted
 
 
@@ -67,7 +65,7 @@ def run(choose: Callable[[], Sequence[str]], arguments: Sequence[str] | None = N
         arguments: of the command line; None for those of this process.
     """
     stop = threading.Event()
-    _share_heaps()
+    heap.share()
     # Threads hand the interpreter over after this long. By default a frame waits 5 ms for whoever else is at work.
     sys.setswitchinterval(0.001)
     # rclpy's own handlers would take the context away at once, and with it the results of running goals.
@@ -143,16 +141,6 @@ class Host:
         for node in self._nodes:
             node.close()
             node.destroy_node()
-
-
-def _share_heaps() -> None:
-    """Let all threads share two heaps of the C library.
-
-    By default threads get heaps of their own, and each keeps the most that it ever held: images come and go in changing
-    threads, and the process grows for as long as it runs, by 6% in ten minutes. Only glibc knows this setting.
-    """
-    with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _set_aside_what_stays() -> None:

@@ -67,6 +67,7 @@ class SceneNode(FrameNode[SceneNodeConfig]):
         self._factory = RosFactory()
         self._scenes: deque[tuple[int, bytes]] = deque()  # stamp in nanoseconds and the scene as it travels
         self._relation_messages = RelationMessages(self._factory)
+        self._engine: Seer | None = None
         self._level = True
         super().__init__(**options)
 
@@ -86,6 +87,7 @@ class SceneNode(FrameNode[SceneNodeConfig]):
     def teardown(self) -> None:
         """Forget what was seen."""
         self._scenes.clear()
+        self._engine = None
         super().teardown()
 
     def reconfigure(self) -> None:
@@ -97,19 +99,21 @@ class SceneNode(FrameNode[SceneNodeConfig]):
         self._scenes.clear()
         self._stale_engine = True
 
-    def _renew(self) -> None:
-        """Begin a new sequence with the settings of now."""
+    def _renew(self) -> Seer:
+        """Begin a new sequence with the settings of now, and return its engine."""
         self._stale_engine = False
         scene = self.config.scene
         self._engine = self._make_engine(replace(scene, world_is_level=scene.world_is_level and self._level))
         self.limit = Due(self.config.scene_rate) if self.config.scene_rate > 0 else None
+        return self._engine
 
     def process(self, frame: CameraFrame, observed: Observed) -> None:
         """Make the scene of a frame and publish it, what is waited for most first."""
-        if self._stale_engine or observed.level != self._level:
+        engine = self._engine
+        if engine is None or self._stale_engine or observed.level != self._level:
             self._level = observed.level
-            self._renew()
-        scene = self._engine.process(observed.observation)
+            engine = self._renew()
+        scene = engine.process(observed.observation)
         scene = replace(scene, seconds=observed.seconds + scene.seconds)  # all that a frame costs but for ROS
         self.tally.time("compute", scene.seconds)
         if observed.rejected:
