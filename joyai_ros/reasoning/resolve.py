@@ -9,7 +9,7 @@ from joyai_ros.reasoning.question import Asked, Look, Question, Thing
 from joyai_ros.reasoning.task_from_words import task_of
 from joyai_ros.scene.config import RelationConfig
 from joyai_ros.understanding.formats import Choice
-from joyai_ros.understanding.tasks import QuestionError, Task, task_named
+from joyai_ros.understanding.tasks import MOST_VIEWS, QuestionError, Task, task_named
 
 
 def resolve(question: Question, looks: Sequence[Look], by_words: bool, config: RelationConfig) -> Asked:
@@ -26,6 +26,8 @@ def resolve(question: Question, looks: Sequence[Look], by_words: bool, config: R
     """
     if not looks:
         raise QuestionError("there is no image to ask about; give one")
+    if len(looks) > MOST_VIEWS:
+        raise QuestionError(f"a question is about at most {MOST_VIEWS} images and {len(looks)} came; leave some out")
     task = _task(question, by_words)
     least, most = task.views
     if len(looks) < least:

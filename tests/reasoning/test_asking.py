@@ -251,6 +251,11 @@ def test_no_frame_is_refused():
         Asker().ask(Question("How tall is the mug?"), [])
 
 
+def test_more_frames_than_a_model_is_shown_are_refused():
+    with pytest.raises(QuestionError, match="at most 8 images and 9 came"):
+        Asker(said(text="Nine.")).ask(Question("What is this?"), [table()] * 9)
+
+
 def test_a_name_of_several_things_is_refused_with_their_ids():
     look = table()
     scene = replace(look.scene, objects=tuple(replace(o, label="thing") for o in look.scene.objects))
