@@ -9,6 +9,8 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime runs the graphs")
 pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscript")
 
+import cv2
+import numpy as np
 import onnx
 
 from joyai_ros.cli.main import run
@@ -128,6 +130,21 @@ def test_what_is_no_engine_of_this_is_refused(engines, built_engine, one_block_f
 )
 def test_bad_input_is_two_and_one_line(words, said, one_block_folder, capsys):
     assert said in refused(capsys, *(word.format(folder=one_block_folder) for word in words))
+
+
+def test_a_picture_is_drawn_by_the_engine_of_the_settings(engines, one_block_folder, tmp_path, capsys, monkeypatch):
+    words = ["generate", "A red cup.", "--model", str(one_block_folder), "--size", "64", "--steps", "2"]
+    named = ["--set", "imagination.engine.kind=onnx", "--set", "imagination.engine.on_failure=fail"]
+    plain, drawn = tmp_path / "plain.png", tmp_path / "drawn.png"
+    assert run([*words, "--out", str(plain)]) == run([*words, *named, "--out", str(drawn)]) == 0
+    first, second = (cv2.imread(str(path)).astype(int) for path in (plain, drawn))
+    assert first.std() > 1 and np.abs(first - second).max() <= 1
+    monkeypatch.setenv("JOYAI_ENGINES", str(tmp_path / "none"))
+    capsys.readouterr()
+    # With another setting, as a process keeps the model that it has of the same ones.
+    other = [*words, *named, "--set", "imagination.parts=2", "--out", str(tmp_path / "x.png")]
+    assert run(other) == 2
+    assert "there is no engine in" in capsys.readouterr().err
 
 
 def test_a_network_that_cannot_fit_is_not_loaded(one_block_folder, tmp_path, capsys, monkeypatch):
