@@ -34,6 +34,7 @@ class OpenPainter:
         sampler: draws.
         shapes: (height, width) buckets of the model at 1024.
         config: the settings that it was opened with.
+        fallback: why PyTorch runs it though the settings name an engine; empty otherwise.
         lock: held while it draws: nodes of one process share it.
     """
 
@@ -41,6 +42,7 @@ class OpenPainter:
     sampler: Sampler
     shapes: Sequence[tuple[int, int]]
     config: ImaginationConfig
+    fallback: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
 
     @property
@@ -114,4 +116,4 @@ def _open(config: ImaginationConfig) -> OpenPainter:
         ) from error
     opened = open_pipeline(found.folder, loading, config.engine)
     sampler = Sampler(opened.pipeline, denoiser=opened.denoiser)
-    return OpenPainter(found.card, sampler, BUCKETS[1024], config)
+    return OpenPainter(found.card, sampler, BUCKETS[1024], config, opened.fallback)

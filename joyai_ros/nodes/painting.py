@@ -166,7 +166,11 @@ class Painting:
         opened, trouble = self._opened, self.trouble
         if trouble is not None:
             return [Report("model", "error", str(trouble))]
-        return [] if opened is None else [Report("model", "ok", f"{opened.card.name} draws")]
+        if opened is None:
+            return []
+        if opened.fallback:
+            return [Report("model", "warning", opened.fallback)]
+        return [Report("model", "ok", f"{opened.card.name} draws")]
 
     def _imagine(self, order: Order, on_step: OnStep, is_canceled: IsCanceled) -> ModelView:
         opened = self._opened

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from action_msgs.msg import GoalStatus
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
@@ -113,7 +113,8 @@ def test_a_goal_for_the_model_brings_steps_previews_and_a_flagged_view(ros, robo
 
 
 def test_both_methods_bring_two_views_of_a_motion(ros, robot, imagine, opened):
-    started(ros, robot, opened)
+    diagnostics = ros.listen(DiagnosticArray, "/diagnostics")
+    started(ros, robot, replace(opened, fallback="PyTorch runs the MMDiT instead of onnx"))
     heard = []
     goal = wants((10.0, 0.0, 1.0), (0.0, 5.0, 1.0), method="both")
     status, result = ros.result(ros.send(imagine, goal, heard.append))
@@ -124,6 +125,8 @@ def test_both_methods_bring_two_views_of_a_motion(ros, robot, imagine, opened):
     np.testing.assert_allclose(pose_from_message(depth.commanded_pose), pose_from_message(model.commanded_pose))
     wait_for(lambda: heard and heard[-1].feedback.view == 3, "feedback of the last view")
     assert {item.feedback.views for item in heard} == {4}
+    report, _ = wait_for(lambda: status_of(diagnostics, "model"), "a report on the model")
+    assert (report.level, report.message) == (DiagnosticStatus.WARN, "PyTorch runs the MMDiT instead of onnx")
 
 
 def test_a_view_whose_pose_is_found_is_a_camera_at_the_estimate(ros, robot, imagine, opened):
