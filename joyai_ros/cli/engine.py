@@ -16,7 +16,7 @@ from rich.console import Console
 from joyai_ros.cli.machine import processor
 from joyai_ros.cli.output import write_json
 from joyai_ros.engines.config import EngineConfig, EngineKind, EnginePrecision, Provider
-from joyai_ros.errors import InputError, MissingDependencyError
+from joyai_ros.errors import InputError, MissingDependencyError, OutputError
 from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.models.store import find_model
 
@@ -106,7 +106,7 @@ def build_engine(
         with _stages() as say:
             folder = build(source, out or engines_root(), say)
         seconds = time.perf_counter() - started
-        key = source.key()
+        key = source.key
     files = [_file(path) for path in sorted(folder.iterdir())]
     record = {"card": card, "folder": str(folder), "key": asdict(key), "files": files, "seconds": seconds}
     size = sum(entry["size"] for entry in files) / _MEGABYTE
@@ -130,8 +130,8 @@ def check_engine(
 
         source = _source(card, _config(target, precision, provider, resolution, engine), target)
         folder = _found(source, out)
-        record: dict[str, Any] = {"card": card, "folder": str(folder), "key": asdict(source.key())}
-        lines = [f"{folder}: whole, and built for these weights, shapes and {source.key().gpu}"]
+        record: dict[str, Any] = {"card": card, "folder": str(folder), "key": asdict(source.key)}
+        lines = [f"{folder}: whole, and built for these weights, shapes and {source.key.gpu}"]
         if source.how.kind is EngineKind.TENSORRT_RTX and not _has_gpu():
             lines.append(f"not compared with PyTorch: {_header(folder, record)}")
         else:
@@ -246,7 +246,7 @@ def _file(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _libraries() -> Iterator[None]:
-    """Say which extra brings a library that is missing."""
+    """Say which extra brings a library that is missing, and what cannot be written."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -254,6 +254,8 @@ def _libraries() -> Iterator[None]:
         raise MissingDependencyError(
             f"{error.name} is not installed; install it with: pip install 'joyai_ros[{extra}]'"
         ) from error
+    except OSError as error:
+        raise OutputError(f"{error.filename or 'a file'} cannot be written ({error.strerror or error})") from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ class Source:
             "words": Sizes(1, words, 2 * words + 256),
         }
 
+    @cached_property  # the weights' files are read for it
     def key(self) -> EngineKey:
-        """Return everything that the engine depends on.
+        """Everything that the engine depends on.
 
         Raises:
             MissingDependencyError: what builds it is not installed.
@@ -128,7 +130,7 @@ def build(source: Source, cache: Path, on_stage: Callable[[str], None] = lambda 
     if source.sizes is not None:
         check_target(source.target)
     on_stage("reading the weights' hashes")
-    return cached_engine(cache, source.key(), lambda folder: _build(source, folder, on_stage))
+    return cached_engine(cache, source.key, lambda folder: _build(source, folder, on_stage))
 
 
 def _build(source: Source, folder: Path, on_stage: Callable[[str], None]) -> None:
@@ -170,7 +172,7 @@ def find(source: Source, cache: Path, hashes: bool = True) -> Path:
         EngineFileError: it is missing, broken, or was built for something else.
         MissingDependencyError: what would run it is not installed.
     """
-    key = source.key()
+    key = source.key
     folder = Path(source.how.folder) if source.how.folder else cache / key.name
     if not folder.is_dir():
         raise EngineFileError(f"there is no engine in {folder}; build it with: joyai-ros engine build")

@@ -45,19 +45,30 @@ def refused(capsys, *words):
     return said[0]
 
 
-def test_export_writes_the_form_that_is_asked_for(one_block_folder, tmp_path):
-    found = told(
-        tmp_path, "export", str(one_block_folder), "--form", "decomposed", "--precision", "fp16", "--out", str(tmp_path)
-    )
-    (file,) = found["files"]
-    graph = onnx.load(file["path"])
-    assert file["path"] == str(tmp_path / "decomposed.onnx") and [entry.version for entry in graph.opset_import] == [20]
+@pytest.fixture(scope="module")
+def half_graph(one_block_folder, tmp_path_factory):
+    """The decomposed graph in 16 bits, as the command writes it."""
+    out, told = tmp_path_factory.mktemp("graphs"), tmp_path_factory.mktemp("told") / "told.json"
+    words = ["export", str(one_block_folder), "--form", "decomposed", "--precision", "fp16", "--out", str(out)]
+    assert run(["engine", *words, "--json", str(told)]) == 0
+    (file,) = json.loads(told.read_text())["files"]
+    assert file["path"] == str(out / "decomposed.onnx") and list(out.iterdir()) == [out / "decomposed.onnx"]
+    return out / "decomposed.onnx"
+
+
+def test_export_writes_the_form_that_is_asked_for(half_graph, one_block_folder):
+    graph = onnx.load(half_graph)
+    assert [entry.version for entry in graph.opset_import] == [20]
     halves = [weight for weight in graph.graph.initializer if weight.data_type == onnx.TensorProto.FLOAT16]
     assert len(halves) > 8
     source = Source(check_pipeline(one_block_folder), EngineConfig(EngineKind.ONNX, precision=EnginePrecision.FP16))
-    assert (
-        max(one.relative_error for one in compare(source, OnnxSession(tmp_path / "decomposed.onnx", threads=1))) < 1e-3
-    )
+    assert max(one.relative_error for one in compare(source, OnnxSession(half_graph, threads=1))) < 1e-3
+
+
+def test_what_cannot_be_written_is_one(one_block_folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(["engine", "export", str(one_block_folder), "--out", str(tmp_path / "file")]) == 1
+    assert f"{tmp_path / 'file'} cannot be written" in capsys.readouterr().err
 
 
 def test_an_engine_is_built_once_and_found_again(engines, one_block_folder, capsys):
@@ -162,7 +173,8 @@ def library():
         pytest.skip(str(error))
 
 
-def test_an_engine_of_tensorrt_for_another_gpu(library, one_block_folder, tmp_path, capsys):
+def test_an_engine_of_tensorrt_for_another_gpu(library, half_graph, one_block_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(engine_files, "export_graph", lambda source, to, form: shutil.copy(half_graph, to))
     words = [str(one_block_folder), "--precision", "fp16", "--resolution", "64", "--out", str(tmp_path / "engines")]
     assert "does not build for sm90" in refused(capsys, "build", *words, "--target", "sm90")
     built = told(tmp_path, "build", *words, "--target", "sm89")
