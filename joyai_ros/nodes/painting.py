@@ -63,15 +63,15 @@ class Painting:
     """Draws the views of goals.
 
     Attributes:
-        trouble: why there is no model although the settings name one, or why it failed on the last goal; None while all
-            is well.
+        trouble: why there is no model although the settings name one, or why it failed on the last goal; empty while all
+            is well. The words alone: the error itself would keep what was in memory when it was raised.
     """
 
     def __init__(self, open_painter: Callable[[ImaginationConfig], OpenPainter] = open_painter) -> None:
         self._open = open_painter
         self._opened: OpenPainter | None = None
         self._factory = RosFactory()
-        self.trouble: DrawMemoryError | None = None
+        self.trouble = ""
 
     def load(self, config: ImaginationConfig) -> str:
         """Load the model of the settings, if they name one, and return its name.
@@ -81,13 +81,13 @@ class Painting:
         Raises:
             JoyaiError: as :func:`joyai_ros.imagination.opening.open_painter`, but for the memory.
         """
-        self._opened, self.trouble = None, None
+        self._opened, self.trouble = None, ""
         if not config.model:
             return ""
         try:
             self._opened = self._open(config)
         except DrawMemoryError as error:
-            self.trouble = error
+            self.trouble = str(error)
             return ""
         return self._opened.card.name
 
@@ -115,8 +115,8 @@ class Painting:
             return None
         opened = self._opened
         if opened is None:
-            if self.trouble is not None:
-                raise RefusedError(Imagine.Goal.OUT_OF_MEMORY, str(self.trouble))
+            if self.trouble:
+                raise RefusedError(Imagine.Goal.OUT_OF_MEMORY, self.trouble)
             raise RefusedError(
                 Imagine.Goal.MODEL_UNAVAILABLE,
                 f"method {request.method!r} needs a model, and none is loaded; set the parameter imagination.model, "
@@ -154,18 +154,18 @@ class Painting:
         except DrawCanceledError:
             raise StopGoalError from None
         except DrawMemoryError as error:
-            self.trouble = error
+            self.trouble = str(error)
             raise
         finally:
             ended.set()
-        self.trouble = None
+        self.trouble = ""
         return made
 
     def reports(self) -> list[Report]:
         """Return the diagnostics of the model; none where the settings name none."""
         opened, trouble = self._opened, self.trouble
-        if trouble is not None:
-            return [Report("model", "error", str(trouble))]
+        if trouble:
+            return [Report("model", "error", trouble)]
         if opened is None:
             return []
         if opened.fallback:

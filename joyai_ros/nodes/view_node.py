@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
 from joyai_ros.action import Imagine
+from joyai_ros.engines.errors import EngineError, EngineFileError
 from joyai_ros.errors import CameraError, DepthError, InputError, MotionError, PoseError, TransformError
 from joyai_ros.geometry.arrays import Mat4, Vec3
 from joyai_ros.geometry.cameras import Camera
@@ -21,7 +22,7 @@ from joyai_ros.geometry.view import View
 from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.imagination.depth_view import DepthImaginer
 from joyai_ros.imagination.depth_view import ViewConfig as ImaginerConfig
-from joyai_ros.imagination.mmdit.errors import DrawMemoryError
+from joyai_ros.imagination.mmdit.errors import DrawError, DrawMemoryError
 from joyai_ros.imagination.model_view import Drawing
 from joyai_ros.imagination.opening import OpenPainter, open_painter
 from joyai_ros.imagination.rank_views import SeenSpace
@@ -138,7 +139,7 @@ class ViewNode(FrameNode[ViewNodeConfig]):
         self.own(self._unload)
         if name:
             self.get_logger().info(f"the model {name} is ready after {time.perf_counter() - started:.1f} s")
-        elif self._painting.trouble is not None:
+        elif self._painting.trouble:
             self.get_logger().error(f"views come from depth alone: {self._painting.trouble}")
 
     def _unload(self) -> None:
@@ -212,6 +213,9 @@ class ViewNode(FrameNode[ViewNodeConfig]):
         except DrawMemoryError as error:
             self.get_logger().error(str(error))
             return codes.OUT_OF_MEMORY, str(error)
+        except (DrawError, EngineError, EngineFileError) as error:
+            self.get_logger().error(str(error))
+            return codes.MODEL_UNAVAILABLE, str(error)
         except (MotionError, RequestError) as error:
             return codes.INVALID_MOTION, str(error)
         except (TransformError, PoseError) as error:

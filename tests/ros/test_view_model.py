@@ -16,6 +16,7 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 import torch
 
 from joyai_ros.action import Imagine
+from joyai_ros.engines.errors import EngineError
 from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.geometry.view import Consistency
 from joyai_ros.imagination.config import ImaginationConfig
@@ -232,13 +233,17 @@ def test_out_of_memory_leaves_the_node_alive(ros, robot, imagine, opened):
 
     def draw(sampler, *arguments):
         if full[0]:
+            large = torch.zeros(2_000_000)  # what is in memory when it runs out
+            assert held_bytes() - held[0] >= large.nbytes
             raise DrawMemoryError("out of memory while drawing 1 images of 64x48; draw at a smaller size")
         return sampler.draw(*arguments)
 
     node = started(ros, robot, painted(opened, draw))
+    held = [held_bytes()]
     status, result = ros.result(ros.send(imagine, wants((10.0, 0.0, 1.0))))
     assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, CODES.OUT_OF_MEMORY)
     assert "smaller size" in result.error_msg and node.is_active
+    wait_for(lambda: held_bytes() <= held[0], "the memory to be given back")
     wait_for(lambda: "smaller" in getattr((status_of(diagnostics, "model") or [None])[0], "message", ""), "a report")
     status, _ = ros.result(ros.send(imagine, wants((10.0, 0.0, 1.0), method="depth")))
     assert status == GoalStatus.STATUS_SUCCEEDED
@@ -246,6 +251,16 @@ def test_out_of_memory_leaves_the_node_alive(ros, robot, imagine, opened):
     status, result = ros.result(ros.send(imagine, wants((10.0, 0.0, 1.0))))
     assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     assert node._painting.reports()[0].level == "ok"
+
+
+def test_an_engine_that_fails_leaves_the_node_alive(ros, robot, imagine, opened):
+    def draw(*_):
+        raise EngineError("the engine refused its inputs")
+
+    node = started(ros, robot, painted(opened, draw))
+    _, result = ros.result(ros.send(imagine, wants((10.0, 0.0, 1.0))))
+    assert (result.error_code, result.error_msg) == (CODES.MODEL_UNAVAILABLE, "the engine refused its inputs")
+    assert node.is_active
 
 
 def test_a_model_that_does_not_fit_leaves_depth_views(ros, robot, imagine):
