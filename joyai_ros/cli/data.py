@@ -20,7 +20,7 @@ from joyai_ros.training.data.build import build_store, recorded_sources, simulat
 from joyai_ros.training.data.config import DataConfig
 from joyai_ros.training.data.export import Format, export_store
 from joyai_ros.training.data.statistics import Statistics, statistics_of
-from joyai_ros.training.data.store import Manifest, Store
+from joyai_ros.training.data.store import SPLITS, Manifest, Store
 from joyai_ros.training.data.validate import Fault, check_store
 
 _BAD_INPUT = 2
@@ -94,7 +94,7 @@ def show(
 ) -> None:
     """Count what is in a store: questions by task and answer, and how far a guess would come."""
     store = Store(folder)
-    found = statistics_of(store, split)
+    found = statistics_of(store, None if split is None else _known(split))
     if plots is not None:
         from joyai_ros.training.data.plots import write_plots
 
@@ -116,13 +116,19 @@ def export(
 ) -> None:
     """Write the questions of a split for another trainer or benchmark, with images as a model sees them."""
     store = Store(folder)
-    total = sum(entry.counts["questions"] for entry in store.shards(split))
+    total = sum(entry.counts["questions"] for entry in store.shards(_known(split)))
     try:
         with _bar("questions", total) as advance:
             written = export_store(store, out, wanted, split, advance)
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror}); remove it and make room") from error
     _report(written, json_file, lambda: _say(f"{out}: {written['questions']} questions as {wanted.value}"))
+
+
+def _known(split: str) -> str:
+    if split not in SPLITS:
+        raise typer.BadParameter(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
+    return split
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import base64
 import csv
 import json
+import os
 import sys
+from concurrent.futures import Future
 
 import cv2
 import numpy as np
@@ -132,6 +134,7 @@ def test_a_damaged_shard_is_not_exported(store, tmp_path, capsys):
         (["build", "--out", "x", "--scenes", "1", "--set", "simulator.frame=3"], "unknown key 'simulator.frame'"),
         (["build", "--out", "x", "--scenes", "1", "--set", "questions.tasks=[riddle]"], "riddle"),
         (["build", "nothing.mcap", "--out", "x"], "nothing.mcap"),
+        (["export", "nowhere", "--out", "x", "--format", "coco"], "coco"),
         (["check", "nowhere"], "holds no manifest.json"),
         (["show", "nowhere"], "holds no manifest.json"),
     ],
@@ -143,6 +146,51 @@ def test_bad_input_is_one_line(words, says, tmp_path, capsys, monkeypatch):
     assert says in error
     assert len(error.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_split_that_is_none(made_store, tmp_path, capsys):
+    for words in (["show", made_store], ["export", made_store, "--out", tmp_path / "x"]):
+        code, _, error = run(capsys, *words, "--split", "dev")
+        assert code == 2
+        assert "splits are train, validation, test" in error
+
+
+def test_an_export_onto_a_full_disk(made_store, tmp_path, capsys, monkeypatch):
+    def full(path, data):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    code, _, error = run(capsys, "export", made_store, "--out", tmp_path / "out")
+    assert code == 1
+    assert "No space left on device" in error
+    assert not (tmp_path / "out" / "train.jsonl").exists()
+
+
+def test_a_worker_that_is_killed_is_one_line(tmp_path, capsys, monkeypatch):
+    from concurrent.futures.process import BrokenProcessPool
+
+    from joyai_ros.training.data import build
+
+    class Dying:
+        def __init__(self, *_):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, work, job):
+            future = Future()
+            future.set_exception(BrokenProcessPool("A process in the process pool was terminated abruptly"))
+            return future
+
+    monkeypatch.setattr(build, "ProcessPoolExecutor", Dying)
+    words = ["--scenes", "4", "--workers", "2", "--set", "shard_scenes=1", "--out", tmp_path / "s"]
+    code, _, error = run(capsys, "build", *words)
+    assert code == 1
+    assert "fewer --workers" in error
 
 
 def test_a_manifest_that_is_none(tmp_path, capsys):

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from joyai_ros import __version__
-from joyai_ros.errors import ConfigError, InputError
+from joyai_ros.errors import ConfigError, InputError, OutputError
 from joyai_ros.training.data.ask import Questioner, asked_tasks, vocabulary_of
 from joyai_ros.training.data.balance import balanced
 from joyai_ros.training.data.config import DataConfig, SplitConfig
@@ -205,6 +205,8 @@ def _finished(futures: dict[Future[ShardEntry], _Job]) -> Iterator[tuple[_Job, S
             failed = error
             for other in futures:
                 other.cancel()
+    if isinstance(failed, BrokenExecutor):
+        raise OutputError("a worker process was ended from outside, perhaps for memory; try again with fewer --workers")
     if failed is not None:
         raise failed
 
@@ -253,6 +255,10 @@ def _content(job: _Job, writer: ShardWriter, left_out: Counter[str]) -> Content:
 
 def _frames(source: SceneSource, config: DataConfig, seed: int, left_out: Counter[str]) -> list[Frame]:
     if source.recording is None:
-        return simulated_frames(source.seed, config.simulator)
+        frames = simulated_frames(source.seed, config.simulator)
+        left_out["simulated view: no place was found that is clear of everything and sees objects"] += (
+            config.simulator.frames - len(frames)
+        )
+        return frames
     read = scan_frames if is_scan(source.recording) else bag_frames
     return read(source.recording, source.id, config.recording, seed, left_out)

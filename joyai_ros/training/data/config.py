@@ -54,8 +54,8 @@ class QuestionConfig:
 class SplitConfig:
     """How scenes are divided."""
 
-    validation: float = setting(0.05, "share of the scenes for validation", 0.0, 0.9)
-    test: float = setting(0.05, "share of the scenes for tests", 0.0, 0.9)
+    validation: float = setting(0.05, "share of the scenes for validation", 0.0, 1.0)
+    test: float = setting(0.05, "share of the scenes for tests", 0.0, 1.0)
 
 
 @dataclass(frozen=True)
