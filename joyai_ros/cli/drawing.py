@@ -15,9 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from joyai_ros.cli.output import write_json, write_picture
 from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.imagination.buckets import buckets
 from joyai_ros.imagination.config import ImaginationConfig
-from joyai_ros.imagination.mmdit.presets import Preset, find_preset
+from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import Drawn, DrawRequest, OnStep, Step
 from joyai_ros.imagination.opening import OpenPainter, open_painter
 from joyai_ros.settings import load
@@ -67,10 +66,6 @@ def open_by_options(
     config = replace(config, model=model or config.model, preset=preset or config.preset, size=size or config.size)
     if not config.model:
         raise InputError("name the model that draws with --model: a card (see: joyai-ros models list) or a folder")
-    if config.preset:
-        find_preset(config.preset)
-    if config.size:
-        buckets(config.size, ())
     if steps is not None:
         Preset(steps=steps)
     opened = open_painter(config)

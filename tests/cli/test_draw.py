@@ -136,7 +136,7 @@ def test_several_images_and_none(typed, frame, edit_folder, plus_folder, tmp_pat
         (("--model", "EDIT", "--pitch", 100, "--up", "0,-1,0", "--pivot", "0,0,2"), "past straight down"),
         (("--model", "EDIT", "--set", "imagination.loading.precision=float8"), "no precision 'float8'"),
         (("--model", "EDIT", "--set", "imagination.part=2"), "imagination.part"),
-        (("--model", "EDIT", "--pose", "a", "--target-pose", "b"), "not both"),
+        (("--model", "EDIT", "--pose", "a", "--target-pose", "b"), "one of them"),
     ],
 )
 def test_what_cannot_be_drawn_gets_one_clear_line(typed, frame, edit_folder, tmp_path, options, words):
