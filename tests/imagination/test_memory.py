@@ -27,7 +27,7 @@ from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
 from joyai_ros.models.card import load_card
-from joyai_ros.models.pipeline_folder import check_pipeline
+from joyai_ros.models.pipeline_folder import EDIT, check_pipeline
 from joyai_ros.models.precision import Weights
 from joyai_ros.models.weight_only import Int4Linear, Int8Linear
 from tests.imagination.pictures import blocks
@@ -82,6 +82,15 @@ def test_nothing_is_loaded_that_cannot_fit(edit_folder, monkeypatch):
     monkeypatch.setattr(loading, "free_memory", lambda device: 1.0)
     with pytest.raises(DrawMemoryError, match="fp32 for views of 512 px would fit"):
         load_pipeline(edit_folder, PipelineLoading(resolution=1024))
+
+
+def test_what_passes_through_the_cpu_must_fit_there(edit_folder, monkeypatch):
+    free = iter([1.0, 0.001])  # of the device, and of the CPU
+    monkeypatch.setattr(loading, "free_memory", lambda device: next(free))
+    with pytest.raises(DrawMemoryError, match=r"passes through the CPU's memory with .* and 0\.0 GB are free there"):
+        load_pipeline(edit_folder, PipelineLoading(weights=Weights.INT4))
+    free = iter([1.0, 0.001])
+    assert load_pipeline(edit_folder).kind == EDIT  # as it is, it does not
 
 
 @pytest.mark.parametrize(("weights", "kind", "off"), [(Weights.INT8, Int8Linear, 1.0), (Weights.INT4, Int4Linear, 6.0)])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from joyai_ros.imagination.config import PipelineLoading
-from joyai_ros.imagination.memory import network_in, refuse_if_it_cannot_fit
+from joyai_ros.imagination.memory import memory_needs, network_in, refuse_if_it_cannot_fit
 from joyai_ros.imagination.mmdit.errors import DrawMemoryError
 from joyai_ros.models.devices import device_of, dtype_of
 from joyai_ros.models.errors import PipelineFolderError
@@ -218,6 +218,17 @@ def _refuse_what_cannot_fit(
         whole,
         by_phase=how.in_turn and device.type != "cpu",
     )
+    passing = memory_needs(network, whole, how.resolution, whole)
+    if how.weights is not Weights.FULL:  # made small on the CPU, one network after the other
+        needed = max(passing.weights, passing.language)
+    else:  # what is on the device in turn rests on the CPU
+        needed = passing.weights + passing.language if how.in_turn and device.type != "cpu" else 0.0
+    free = free_memory(torch.device("cpu"))
+    if needed > free:
+        raise DrawMemoryError(
+            f"{found.folder} passes through the CPU's memory with {needed:.1f} GB, and {free:.1f} GB are free there; "
+            "load it on a machine with more, or without in_turn and smaller weights"
+        )
 
 
 def _check_configs(folder: Path, pipeline: Pipeline) -> None:
