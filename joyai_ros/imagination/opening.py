@@ -12,7 +12,6 @@ from joyai_ros.errors import MissingDependencyError
 from joyai_ros.imagination.buckets import Fitting, buckets, fit
 from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.imagination.mmdit.presets import Preset, find_preset
-from joyai_ros.imagination.mmdit.request import MOST_REFERENCES
 from joyai_ros.imagination.model_view import ModelImaginer, filled_size
 from joyai_ros.models.card import ModelCard
 from joyai_ros.models.errors import ModelFolderError
@@ -44,11 +43,6 @@ class OpenPainter:
     config: ImaginationConfig
     fallback: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
-
-    @property
-    def most_references(self) -> int:
-        """Images that a request may show it."""
-        return MOST_REFERENCES if self.sampler.pipeline.takes_several else 1
 
     @property
     def imaginer(self) -> ModelImaginer:
