@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from joyai_ros.bags.reader import BagReader
+from joyai_ros.bags.typestore import RosbagsFactory
 from joyai_ros.bags.writer import BagWriter
 from joyai_ros.errors import BagError, ConfigError, InputError, OutputError
 from joyai_ros.settings import load
@@ -302,6 +303,18 @@ def test_a_bag_that_is_given_twice(bag, tmp_path):
     shutil.copytree(bag, tmp_path / "copy")
     with pytest.raises(ConfigError, match="are one scene"):
         recorded_sources([bag, tmp_path / "copy"], 0)
+
+
+def test_ground_truth_of_somebody_else(plain_bag, tmp_path):
+    """A topic of the simulator's name that holds something else."""
+    factory = RosbagsFactory()
+    with BagReader(plain_bag) as reader, BagWriter(tmp_path / "other") as writer:
+        text = factory("std_msgs/msg/String")(data="{}")
+        writer.write(f"{TRUTH}/scene", "std_msgs/msg/String", text, reader.start)
+        for raw in reader.messages():
+            writer.write_raw(reader.topic_type(raw.topic), raw.data, raw.time)
+    with pytest.raises(BagError, match="not what the simulator writes"):
+        recorded_sources([tmp_path / "other"], 0)
 
 
 def test_a_bag_that_is_none(tmp_path):

@@ -17,7 +17,7 @@ from joyai_ros.bags.discovery import find_stream
 from joyai_ros.bags.frames import BagFrame, FrameReader
 from joyai_ros.bags.reader import BagReader
 from joyai_ros.bags.rejections import Rejections
-from joyai_ros.errors import InputError
+from joyai_ros.errors import BagError, InputError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Mat4
 from joyai_ros.geometry.boxes import OrientedBox
@@ -57,10 +57,25 @@ def bag_id(bag: Path) -> str:
     with BagReader(bag) as reader:
         first = reader.first(TRUE_SCENE) if TRUE_SCENE in reader.topics else None
         if first is not None:
-            said = json.loads(reader.decode(first).data)
-            if said.get("distribution") == "tabletop-v1":
+            said = _scene_of(reader.decode(first).data, bag)
+            if said["distribution"] == "tabletop-v1":
                 return scene_id(int(said["seed"]))
     return f"bag/{Path(bag).resolve().stem}"
+
+
+def _scene_of(text: str, bag: Path) -> dict[str, Any]:
+    """Return what a bag says is true of a frame.
+
+    Raises:
+        BagError: it says something else.
+    """
+    try:
+        said = json.loads(text)
+        if {"distribution", "seed", "stamp", "objects", "distances_m"} <= set(said):
+            return dict(said)
+    except (ValueError, TypeError):
+        pass
+    raise BagError(f"{TRUE_SCENE} of {bag} is not what the simulator writes there; rename or remove that topic")
 
 
 def bag_frames(bag: Path, scene: str, config: RecordingConfig, seed: int, left_out: Counter[str]) -> list[Frame]:
@@ -113,7 +128,7 @@ def _with_truth(
     reader: BagReader, frames: FrameReader, config: RecordingConfig, rejections: Rejections
 ) -> Iterator[Seen]:
     """Yield frames with their ground truth, which is recorded after the images."""
-    truths = _Truths()
+    truths = _Truths(reader.path)
     waiting: deque[Observation] = deque()
     for raw in reader.messages():
         if raw.topic in _TRUTH:
@@ -136,12 +151,13 @@ def _with_truth(
 class _Truths:
     """The ground truth of the last frames, by stamp."""
 
-    def __init__(self) -> None:
+    def __init__(self, bag: Path) -> None:
+        self._bag = bag
         self._parts: OrderedDict[int, dict[str, Any]] = OrderedDict()
 
     def add(self, topic: str, message: Any) -> None:
         if topic == TRUE_SCENE:
-            value: Any = json.loads(message.data)
+            value: Any = _scene_of(message.data, self._bag)
             stamp = int(value["stamp"])
         else:
             stamp = headers.stamp_ns(message)
