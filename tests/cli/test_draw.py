@@ -193,3 +193,13 @@ def test_out_of_memory(typed, edit_folder, tmp_path, monkeypatch):
     code, _, err = typed("generate", "A cup.", "--model", edit_folder, *QUICK, "--out", tmp_path / "cup.png")
     assert code == 2
     assert "out of memory while drawing 1 images of 64x64" in err and err.count("\n") == 1
+
+
+def test_ctrl_c_ends_a_drawing_and_leaves_no_file(typed, edit_folder, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Sampler, "_velocity", interrupt)
+    code, out, _ = typed("generate", "A cup.", "--model", edit_folder, *QUICK, "--out", tmp_path / "cup.png")
+    assert (code, out) == (130, "")
+    assert not list(tmp_path.iterdir())
