@@ -155,7 +155,8 @@ class ModelImaginer:
             is_canceled: asked before each step.
 
         Raises:
-            RequestError: the motion needs too many parts, or a view without depth was to begin at the measured surface.
+            RequestError: the motion needs too many parts.
+            DepthError: a view without depth was to begin at the measured surface.
             BucketError: there is no such size.
             MotionError: as :func:`joyai_ros.geometry.motion.orbit`.
             DrawError: it could not be drawn, or was canceled (``mmdit.errors``).
@@ -168,14 +169,14 @@ class ModelImaginer:
         camera = fitting.camera(observation.camera)
         if observation.depth is None or not observation.depth.any():
             warp = None
-            if how.strength < 1.0:
-                raise DepthError("a view can begin at the measured surface only where there is depth; draw from noise")
         elif warp is None:
             warp = _warp_of(observation)
         starts: list[ColorImage | None] = [None] * len(motions)
-        if warp is not None and how.strength < 1.0:
-            poses = [orbit(_share(motion, (k + 1) / len(motions)), pivot, up) for k in range(len(motions))]
-            starts = [warp(pose, camera).image for pose in poses]
+        if how.strength < 1.0:
+            if warp is None:
+                raise DepthError("a view can begin at the measured surface only where there is depth; draw from noise")
+            shares = [(part + 1) / len(motions) for part in range(len(motions))]
+            starts = [warp(orbit(_share(motion, share), pivot, up), camera).image for share in shares]
         painted = self._paint(fitting.image(observation.color), motions, starts, how, on_step, is_canceled)
         started = time.perf_counter()
         view, verdict = self._judge(painted.image, observation, commanded, camera, warp, how.keep_seen)
