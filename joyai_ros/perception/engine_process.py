@@ -7,6 +7,7 @@ them as they lie in memory. The child ends with its input, so it never outlives 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import struct
@@ -16,7 +17,7 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -48,10 +49,10 @@ class EngineProcess:
             [sys.executable, "-m", "joyai_ros.perception.engine_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pipesize=_PIPE,
             env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path},
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
         )
+        _widen(self._child.stdin, self._child.stdout)
         self._relations = config.relations
         self._sent: deque[Observation] = deque()
         self._send(config)
@@ -120,6 +121,13 @@ class EngineProcess:
 def _without_pixels(observation: Observation) -> dict[str, Any]:
     """Return the fields of an observation, its images left out: they travel beside it."""
     return {**vars(observation), "color": None, "depth": None}
+
+
+def _widen(*pipes: IO[bytes] | None) -> None:
+    """Let pipes hold more, where the kernel has this and the user's share of its memory allows it; else they are slower."""
+    for pipe in pipes:
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(cast("IO[bytes]", pipe), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _write(stream: BinaryIO, head: Any, *pixels: np.ndarray[Any, Any]) -> None:
