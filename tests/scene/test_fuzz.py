@@ -174,22 +174,22 @@ def planted():
     """Sets of statements that are each wrong in one way."""
     left, on = of(Predicate.LEFT_OF, "a", "c"), of(Predicate.ON, "b", "a")
     yield "no converse", [left], "without its converse"
-    yield "another value", [left, replace(of(Predicate.RIGHT_OF, "c", "a"), value=1.0)], "its converse"
-    yield "NaN value", [*SOUND, replace(left, objects=("d",), value=math.nan)], "value nan"
-    yield "NaN sigma", [*SOUND, replace(left, objects=("d",), sigma=math.nan)], "sigma nan"
-    yield "no confidence", [*SOUND, replace(left, objects=("d",), confidence=math.nan)], "confidence"
-    yield "stranger", [*SOUND, replace(left, objects=("x",))], "no such object"
-    yield "itself", [*SOUND, replace(left, objects=("a",))], "of itself"
+    yield "another value", [left, of(Predicate.RIGHT_OF, "c", "a")._replace(value=1.0)], "its converse"
+    yield "NaN value", [*SOUND, left._replace(objects=("d",), value=math.nan)], "value nan"
+    yield "NaN sigma", [*SOUND, left._replace(objects=("d",), sigma=math.nan)], "sigma nan"
+    yield "no confidence", [*SOUND, left._replace(objects=("d",), confidence=math.nan)], "confidence"
+    yield "stranger", [*SOUND, left._replace(objects=("x",))], "no such object"
+    yield "itself", [*SOUND, left._replace(objects=("a",))], "of itself"
     yield "twice", [*SOUND, left], "stated twice"
-    yield "on each other", [*SOUND, replace(on, subject="a", objects=("b",))], "both on and under"
+    yield "on each other", [*SOUND, on._replace(subject="a", objects=("b",))], "both on and under"
     yield "on but not touching", [r for r in SOUND if r.predicate != "touching"], "but not touching"
     yield "a gap in an order", [r for r in SOUND if {r.subject, *r.objects} != {"a", "c"}], "follows but is not stated"
-    yield "near at another distance", [*SOUND, replace(of(Predicate.NEAR, "a", "b"), objects=("c",))], "centres"
-    frame = replace(left, frame=of(Predicate.HEIGHT, "a").frame)
+    yield "near at another distance", [*SOUND, of(Predicate.NEAR, "a", "b")._replace(objects=("c",))], "centres"
+    frame = left._replace(frame=of(Predicate.HEIGHT, "a").frame)
     yield "another frame", [*(r for r in SOUND if r is not left), frame], "stated in frame"
     closer = next(r for r in SOUND if r.predicate == "closer_than")
     near = of(Predicate.CAMERA_DISTANCE, closer.subject)
-    yield "closer than it is", [*(r for r in SOUND if r is not near), replace(near, value=9.0)], "closer_than"
+    yield "closer than it is", [*(r for r in SOUND if r is not near), near._replace(value=9.0)], "closer_than"
     for one in (Predicate.ON, Predicate.UNDER, Predicate.ABOVE, Predicate.BELOW):
         for other in (Predicate.INSIDE, Predicate.CONTAINS):
             pair = [statement(one), statement(other), statement(CONVERSE[one], True), statement(CONVERSE[other], True)]
