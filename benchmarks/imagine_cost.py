@@ -17,25 +17,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from benchmarks.network_meter import Counts, metered
-from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.imagination.mmdit.presets import PRESETS, Preset
-from joyai_ros.imagination.mmdit.request import DrawRequest
+from benchmarks.small_pipeline import write_small_pipeline
+from joyai_ros.imagination.mmdit.cost import REAL_SIZES, ViewCounts, count_view, our_view, real_views, stock_view
+from joyai_ros.imagination.mmdit.loading import load_pipeline
+from joyai_ros.imagination.mmdit.meter import Counts, metered
+from joyai_ros.imagination.mmdit.presets import PRESETS
+from joyai_ros.imagination.mmdit.sampler import Sampler
 
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.imagine_cost"
-SIZE, SEED = (64, 64), 7
-PROMPT = "Move the camera.\n- Camera rotation: Yaw 30°, Pitch -15°.\n- Camera zoom: in."
-OTHER = "Move the camera.\n- Camera rotation: Yaw -20°, Pitch 0°.\n- Camera zoom: unchanged."
-REAL_SIZES = (256, 512, 1024)
-REAL: dict[str, Any] = {
-    "hidden_size": 4096,
-    "num_layers": 40,
-    "num_attention_heads": 32,
-    "text_dim": 4096,
-    "rope_dim_list": [16, 56, 56],
-}
+PIXELS = 64
 
 
 @dataclass(frozen=True)
@@ -43,130 +33,35 @@ class Toy:
     """What was counted on the small pipeline.
 
     Attributes:
-        stock, ours: one view by the preset ``exact``.
-        second: by ours, a second view of the same frame.
+        view: by stock and by ours.
         presets: by ours, each preset from a fresh start.
         difference: largest between the latents of both, on the same noise.
         processor: seconds of processor time of a view: stock, then ours by preset; the least of some runs.
     """
 
-    stock: Counts
-    ours: Counts
-    second: Counts
+    view: ViewCounts
     presets: dict[str, Counts]
     difference: float
     processor: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Forward:
-    """One row through the real model's MMDiT.
-
-    Attributes:
-        flops: floating-point operations.
-        moved: bytes from host to device.
-    """
-
-    flops: float
-    moved: int
-
-
 @cache
 def toy() -> Toy:
     """Draw with both pipelines on a small random folder and count."""
-    import torch
-    from PIL import Image
-
-    from benchmarks.small_pipeline import write_small_pipeline
-    from benchmarks.stock_pipeline import most_likely_latents, stock_pipeline
-    from joyai_ros.imagination.mmdit.loading import load_pipeline
-    from joyai_ros.imagination.mmdit.sampler import Sampler
-
     with TemporaryDirectory() as scratch:
         folder = write_small_pipeline(Path(scratch) / "pipeline")
         stock_parts, parts = load_pipeline(folder), load_pipeline(folder)
-    stock = stock_pipeline(stock_parts, SIZE)
-    frame = _frame()
-    exact = PRESETS["exact"]
-
-    def draw_stock(kind: str = "pil") -> Any:
-        with most_likely_latents():
-            return stock(
-                image=Image.fromarray(frame),
-                prompt=PROMPT,
-                num_inference_steps=exact.steps,
-                guidance_scale=exact.guidance,
-                generator=torch.Generator().manual_seed(SEED),
-                output_type=kind,
-            ).images
-
-    def draw(preset: Preset, sampler: Any = None, prompt: str = PROMPT) -> Any:
-        request = DrawRequest(prompt, SEED, (frame,))
-        return (sampler or Sampler(parts)).draw([request], SIZE, preset)
-
-    with metered(stock_parts) as by_stock:
-        image = np.asarray(draw_stock()[0])
-    kept = Sampler(parts)
-    with metered(parts) as by_us:
-        drawn = draw(exact, kept)
-    if np.abs(drawn.images[0].astype(int) - image).max() > 1:
+    view = count_view(parts, PIXELS)
+    if view.difference > 1:
         raise ValueError("ours and stock drew different images, so their costs cannot be compared")
-    with metered(parts) as second:
-        draw(exact, kept, OTHER)
-    presets, seconds = {}, {"stock": _least(draw_stock)}
+    presets, seconds = {}, {"stock": _least(lambda: stock_view(stock_parts, PIXELS, view.preset))}
     for name, preset in PRESETS.items():
         with metered(parts) as presets[name]:
-            draw(preset)
-        seconds[name] = _least(lambda preset=preset: draw(preset))  # type: ignore[misc]
-    difference = _difference(draw_stock("latent"), lambda: draw(exact, kept), kept)
-    return Toy(by_stock, by_us, second, presets, difference, seconds)
-
-
-@cache
-def real_forward(pixels: int, ours: bool) -> Forward:
-    """Run one row of the real model's MMDiT at an image size, by shapes alone."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    from benchmarks.network_meter import metered_transformer
-    from joyai_ros.imagination.mmdit.denoiser import TokenBatch, TorchDenoiser
-    from joyai_ros.imagination.mmdit.tokens import Rotary
-
-    mmdit, side, texts = _real_transformer(), pixels // 8, (pixels // 32) ** 2 + 40
-    meta = torch.device("meta")
-    text = torch.empty((1, texts, REAL["text_dim"]), dtype=torch.bfloat16, device=meta)
-    timestep = torch.ones(1, device=meta)
-    work: Callable[[], Any]
-    if ours:
-        denoiser, tokens = TorchDenoiser(mmdit), 2 * (side // 2) ** 2
-        at = torch.empty((tokens, 128), device=meta)  # made once for a drawing, not for a forward
-        batch = TokenBatch(
-            torch.empty((1, tokens, 64), device=meta), timestep, text, None, Rotary(at, at), ((0, True),)
-        )
-        work = lambda: denoiser(batch)  # noqa: E731
-    else:
-        latents = torch.empty((1, 2, 16, 1, side, side), dtype=torch.bfloat16, device=meta)
-        work = lambda: mmdit(hidden_states=latents, timestep=timestep, encoder_hidden_states=text)  # noqa: E731
-    with torch.no_grad(), metered_transformer(mmdit) as counts:
-        work()
-    with torch.no_grad(), FlopCounterMode(display=False) as flops:
-        work()
-    return Forward(float(flops.get_total_flops()), counts.moved)
-
-
-def _real_transformer() -> Any:
-    import torch
-    from diffusers.models.transformers.transformer_joyimage import JoyImageEditTransformer3DModel
-
-    kind: Any = JoyImageEditTransformer3DModel
-    with torch.device("meta"):
-        # The modules that are kept in float32 hardly count.
-        return torch.nn.Module.to(kind(theta=10000, **REAL).eval(), torch.bfloat16)
-
-
-def _frame() -> ColorImage:
-    grid = np.random.default_rng(SEED).integers(0, 256, (4, 4, 3), dtype=np.uint8)
-    return grid.repeat(16, 0).repeat(16, 1)
+            our_view(Sampler(parts), PIXELS, preset)
+        seconds[name] = _least(lambda preset=preset: our_view(Sampler(parts), PIXELS, preset))  # type: ignore[misc]
+    sampler, latent = Sampler(parts), stock_view(stock_parts, PIXELS, view.preset, "latent")
+    difference = _difference(latent, lambda: our_view(sampler, PIXELS, view.preset), sampler)
+    return Toy(view, presets, difference, seconds)
 
 
 def _least(work: Callable[[], object], runs: int = 3) -> float:
@@ -196,8 +91,7 @@ def _difference(stock: Any, draw: Callable[[], object], sampler: Any) -> float:
 def evidence() -> list[dict[str, Any]]:
     """Return the lines on cost."""
     found = toy()
-    stock, ours, second = found.stock, found.ours, found.second
-    rows = PRESETS["exact"].rows()
+    view, rows = found.view, found.view.preset.rows()
     lines = [
         _line(
             "Denoising with everything off against diffusers, same noise, 40 steps",
@@ -207,23 +101,21 @@ def evidence() -> list[dict[str, Any]]:
         ),
         _line(
             "Toy shapes (64 px): asked of the networks for one exact view, stock",
-            _counted(stock),
+            _counted(view.stock),
             "counted",
-            stock.rows == rows,
+            view.stock.rows == rows,
         ),
         _line(
             "Toy shapes (64 px): asked of the networks for one exact view, ours",
-            _counted(ours),
+            _counted(view.ours),
             f"{rows} rows, 1 vision pass, 2 prompts, no head, 1 encode, 1 decode, RoPE built once",
-            (ours.rows, ours.vision, ours.language, ours.head, ours.encoded, ours.decoded, ours.positions)
-            == (rows, 1, 2, 0, 1, 1, 1),
+            not view.redundant(),
         ),
         _line(
             "Toy shapes (64 px): a second view of the same frame, ours",
-            _counted(second),
+            _counted(view.second),
             "1 prompt, nothing else but its rows and its decode",
-            (second.rows, second.vision, second.language, second.encoded, second.decoded, second.positions)
-            == (rows, 0, 1, 0, 1, 0),
+            not view.redundant(second=True),
         ),
     ]
     return lines + _preset_lines(found) + _real_lines()
@@ -257,15 +149,13 @@ def _preset_lines(found: Toy) -> list[dict[str, Any]]:
 
 def _real_lines() -> list[dict[str, Any]]:
     lines = []
-    exact, fast = PRESETS["exact"].rows(), PRESETS["fast"].rows()
     for pixels in REAL_SIZES:
-        stock, ours = real_forward(pixels, ours=False), real_forward(pixels, ours=True)
+        stock, ours, fast = real_views(pixels)
         lines.append(
             _line(
                 f"Real shapes ({pixels} px), one view: operations, and bytes from host to device in its forwards",
-                f"exact {ours.flops * exact / 1e15:.2f} PF, fast {ours.flops * fast / 1e15:.2f} PF, "
-                f"stock {stock.flops * exact / 1e15:.2f} PF; stock moves {stock.moved * exact / 1e9:.2f} GB, "
-                f"ours {ours.moved * exact / 1e9:.2f} GB",
+                f"exact {ours.flops / 1e15:.2f} PF, fast {fast.flops / 1e15:.2f} PF, stock {stock.flops / 1e15:.2f} PF; "
+                f"stock moves {stock.moved / 1e9:.2f} GB, ours {ours.moved / 1e9:.2f} GB",
                 "no more operations than stock, nothing moved in a forward",
                 ours.flops <= stock.flops * 1.001 and ours.moved == 0,
             )

@@ -1,4 +1,4 @@
-"""``joyai-ros bench``: how long scenes, depth views and whole bags take on this machine."""
+"""``joyai-ros bench``: how long scenes, depth views and bags take on this machine, and what a drawn view asks for."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from joyai_ros.bags.typestore import RosbagsFactory
 from joyai_ros.bags.writer import BagWriter
+from joyai_ros.cli.bench_imagine import DEFAULT_SIZE, count_imagine, show_imagine
 from joyai_ros.cli.files import observation_from_files
 from joyai_ros.cli.machine import processor
 from joyai_ros.cli.output import write_json
@@ -35,48 +36,91 @@ from joyai_ros.scene.observation import Observation
 
 MOTION = CameraMotion(yaw_deg=20.0, pitch_deg=10.0)
 MADE_UP_FRAMES = 90
+DEFAULT_REPEAT = 30
 _WARM_UP = 2  # runs that are not counted: caches fill, libraries load
 
 Figures = dict[str, Any]
 
 
 class What(str, enum.Enum):
-    """What is timed."""
+    """What is timed, or counted."""
 
     SCENE = "scene"
     VIEW = "view"
     BAG = "bag"
+    IMAGINE = "imagine"
 
 
 def command(
-    what: Annotated[What, typer.Argument(help="The scene of a frame, a depth view of a frame, or a whole bag.")],
+    what: Annotated[
+        What, typer.Argument(help="The scene of a frame, a depth view of it, a whole bag, or a drawn view.")
+    ],
     rgb: Annotated[Path | None, typer.Option("--rgb", help="Colour image of a frame.")] = None,
     depth: Annotated[Path | None, typer.Option("--depth", help="Its depth image.")] = None,
     camera: Annotated[Path | None, typer.Option("--camera", help="Its camera file (JSON).")] = None,
     boxes: Annotated[Path | None, typer.Option("--boxes", help="2D boxes of its objects (JSON).")] = None,
     bag: Annotated[Path | None, typer.Option("--bag", help="A bag; without it one is made up.")] = None,
-    repeat: Annotated[int, typer.Option("--repeat", min=3, max=10000, help="Timed runs on a frame.")] = 30,
+    repeat: Annotated[
+        int | None, typer.Option("--repeat", min=3, max=10000, help="Timed runs on a frame; default: 30.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="CARD", help="Model card that draws, or its folder, for imagine.")
+    ] = None,
+    size: Annotated[int | None, typer.Option("--size", help="Of the drawn views, pixels; default: 64.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here; - for stdout.")] = None,
 ) -> None:
-    """Time scenes, depth views or a whole bag on this machine.
+    """Time scenes, depth views or a whole bag on this machine, or count what a drawn view asks for.
 
     Without a frame or a bag of your own the input is made up: ten boxes on a table, 640x480. A frame's figures are
     wall-clock times of one call on one core; a bag's are frames per second, reading, decoding and writing included.
+    imagine counts: of views that --model draws, by diffusers and by ours; and at the real network's shapes, not run.
     """
     frame = (rgb, depth, camera, boxes)
-    if what is What.BAG and any(frame):
+    _refuse_what_does_not_fit(what, any(frame), bag, repeat, model, size)
+    if what is What.IMAGINE:
+        counted = count_imagine(model or "", DEFAULT_SIZE if size is None else size)
+        _hand_out(counted, json_file, lambda console: show_imagine(counted, console))
+        return
+    cv2.setNumThreads(1)
+    figures = time_bag(bag) if what is What.BAG else time_frame(what, _observation(*frame), repeat or DEFAULT_REPEAT)
+    figures |= {"peak_memory_mb": _peak_megabytes(), "cpu": processor()}
+    _hand_out(figures, json_file, lambda console: _show(figures, console))
+
+
+def _refuse_what_does_not_fit(
+    what: What, has_frame: bool, bag: Path | None, repeat: int | None, model: str | None, size: int | None
+) -> None:
+    """Refuse options of another benchmark.
+
+    Raises:
+        InputError: there are such options.
+    """
+    if what is What.IMAGINE:
+        if has_frame or bag is not None or repeat is not None:
+            raise InputError(
+                "'bench imagine' takes no frame, no bag and no --repeat; give --model and --size, or nothing"
+            )
+        if size is not None and not model:
+            raise InputError("--size is that of the views that a model draws; give --model as well")
+        return
+    if model is not None or size is not None:
+        raise InputError(f"'bench {what.value}' draws nothing by a model; --model and --size are for 'bench imagine'")
+    if what is What.BAG and has_frame:
         raise InputError("'bench bag' times a bag; give --bag, or nothing to have one made up")
     if what is not What.BAG and bag is not None:
         raise InputError(f"'bench {what.value}' times a frame; give --rgb, --depth and --camera, or nothing")
-    cv2.setNumThreads(1)
-    figures = time_bag(bag) if what is What.BAG else time_frame(what, _observation(*frame), repeat)
-    figures |= {"peak_memory_mb": _peak_megabytes(), "cpu": processor()}
+
+
+def _hand_out(figures: Figures, json_file: Path | None, show: Callable[[Console], None]) -> None:
     if json_file is not None:
         write_json(json_file, figures)
     if str(json_file) != "-":
-        console = Console(highlight=False)
-        for name, value in figures.items():
-            console.print(f"{name:<18}{round(value, 2) if isinstance(value, float) else value}", markup=False)
+        show(Console(highlight=False))
+
+
+def _show(figures: Figures, console: Console) -> None:
+    for name, value in figures.items():
+        console.print(f"{name:<18}{round(value, 2) if isinstance(value, float) else value}", markup=False)
 
 
 def time_frame(what: What, observation: Observation, repeat: int) -> Figures:

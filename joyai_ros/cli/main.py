@@ -37,7 +37,7 @@ COMMANDS = {
     "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),
     "data": ("joyai_ros.cli.data", "Make training data from the simulator or from bags; check, show, export it."),
     "engine": ("joyai_ros.cli.engine", "Export a drawing model's MMDiT; build, check and time its engines."),
-    "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag on this machine."),
+    "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag here; count what drawn views ask for."),
 }
 
 # Import name: the extra that installs it.

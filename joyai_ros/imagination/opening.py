@@ -15,7 +15,7 @@ from joyai_ros.imagination.mmdit.presets import Preset, find_preset
 from joyai_ros.imagination.model_view import ModelImaginer, filled_size
 from joyai_ros.models.card import ModelCard
 from joyai_ros.models.errors import ModelFolderError
-from joyai_ros.models.store import find_model
+from joyai_ros.models.store import StoredModel, find_model
 
 if TYPE_CHECKING:  # torch is loaded with the first model, not with the settings
     from joyai_ros.imagination.mmdit.sampler import Sampler
@@ -89,6 +89,19 @@ def open_painter(config: ImaginationConfig) -> OpenPainter:
         return opened
 
 
+def find_drawing_model(name: str) -> StoredModel:
+    """Return a model that draws, by its card's name or its folder; it is not loaded.
+
+    Raises:
+        CardError: there is no such card and no such folder.
+        ModelFolderError: its weights are not here, or it draws nothing.
+    """
+    found = find_model(name)
+    if not found.card.draws:
+        raise ModelFolderError(f"{found.card.name} answers questions and draws no images; choose a model that does")
+    return found
+
+
 def _open(config: ImaginationConfig) -> OpenPainter:
     if config.preset:
         find_preset(config.preset)
@@ -96,9 +109,7 @@ def _open(config: ImaginationConfig) -> OpenPainter:
     if config.size:  # else the size is the frame's, and the memory must do for what the settings of loading say
         buckets(config.size, ())
         loading = replace(loading, resolution=config.size)
-    found = find_model(config.model)
-    if not found.card.draws:
-        raise ModelFolderError(f"{found.card.name} answers questions and draws no images; choose a model that does")
+    found = find_drawing_model(config.model)
     try:
         from diffusers.pipelines.joyimage.image_processor import BUCKETS
 

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 
-from benchmarks.imagine_cost import REAL, real_forward
+from joyai_ros.imagination.mmdit.cost import REAL, real_forward
 
 
 @pytest.mark.parametrize("pixels", [256, 1024])

@@ -10,12 +10,12 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 
 import torch
 
-from benchmarks.network_meter import metered
 from joyai_ros.errors import ConfigError, ImageError, InputError
 from joyai_ros.imagination.mmdit.conditioning import QwenConditioner
 from joyai_ros.imagination.mmdit.denoiser import TorchDenoiser
 from joyai_ros.imagination.mmdit.errors import DrawCanceledError, DrawError, DrawMemoryError
 from joyai_ros.imagination.mmdit.loading import PipelineLoading, load_pipeline, without_encoder
+from joyai_ros.imagination.mmdit.meter import metered
 from joyai_ros.imagination.mmdit.presets import PRESETS, Preset, find_preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler

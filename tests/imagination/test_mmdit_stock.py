@@ -10,11 +10,11 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 import torch
 from PIL import Image
 
-from benchmarks.stock_pipeline import most_likely_latents, stock_pipeline
 from joyai_ros.imagination.mmdit.loading import load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
 from joyai_ros.imagination.mmdit.sampler import Sampler
+from joyai_ros.imagination.mmdit.stock import most_likely_latents, stock_pipeline
 from tests.imagination.pictures import blocks
 
 CAMERA = "Move the camera.\n- Camera rotation: Yaw 30°, Pitch -15°.\n- Camera zoom: in."

@@ -1,4 +1,4 @@
-"""Diffusers' own JoyImage pipelines on small images, to hold ours against."""
+"""Diffusers' own JoyImage pipelines, to hold ours against."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def stock_pipeline(parts: Pipeline, size: tuple[int, int]) -> Any:
     """Return diffusers' pipeline of some parts, which draws images of one size.
 
     Args:
-        parts: of their own: a sampler changes the attention of the transformer that it is given.
+        parts: that no sampler was given yet: it changes the attention of their transformer.
         size: height and width, pixels.
     """
     from diffusers import JoyImageEditPipeline, JoyImageEditPlusPipeline
@@ -30,7 +30,9 @@ def stock_pipeline(parts: Pipeline, size: tuple[int, int]) -> Any:
         processor=parts.processor,
     )
     # Diffusers ships buckets of about 1024 x 1024 alone.
-    image_processor.BUCKETS[max(size)] = [size]
+    shapes = image_processor.BUCKETS.setdefault(max(size), [])
+    if size not in shapes:
+        shapes.append(size)
     images = image_processor.JoyImageEditImageProcessor(vae_scale_factor=8, basesize=max(size))
     setattr(pipeline, "image_processor" if parts.takes_several else "vae_image_processor", images)
     pipeline.set_progress_bar_config(disable=True)
