@@ -101,9 +101,11 @@ class Score:
                 self.contradicted[predicate] += 1
 
     def summary(self) -> str:
-        """Return precision, recall and the number of statements in one line."""
+        """Return precision, recall, what is contradicted and the number of statements in one line."""
+        kinds = ", ".join(f"{name} {count}" for name, count in sorted(self.contradicted.items()))
         return (
-            f"precision {self.precision:.3f}, recall {self.recall:.3f}, {self.contradicted.total()} contradicted, "
+            f"precision {self.precision:.3f}, recall {self.recall:.3f}, "
+            f"{self.contradicted.total()} contradicted{f' ({kinds})' if kinds else ''}, "
             f"{self.right.total() + self.wrong.total()} statements in {len(self.objects)} scenes of "
             f"{np.mean(self.objects) if self.objects else 0:.1f} objects"
         )
