@@ -73,6 +73,7 @@ def turns(cycles: int) -> tuple[str, bool]:
             executor.add_node(node)
             client = node.create_client(ChangeState, "joyai_scene/change_state")
             assert client.wait_for_service(60.0)
+            time.sleep(1.0)  # the node has to find the client as well, or its first answer is lost
 
             def change(transition: int) -> None:
                 request = ChangeState.Request()
