@@ -15,11 +15,14 @@ from tests.understanding.side_question import LEFT, question
 
 def test_a_wrong_key_is_named_but_never_shown(connect, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
+    for name in ("openai", "openai._base_client", "httpx"):  # ROS 2's plugins for pytest keep them from caplog
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     monkeypatch.setenv("MY_KEY", "sk-secret-123")
     words = r"refused the key \(401.*environment variable MY_KEY"
     with serving(fails(401, "Incorrect: sk-secret-123")) as server, pytest.raises(ModelError, match=words) as caught:
         connect(server, key_variable="MY_KEY").answer([question()])
     assert server.keys == ["Bearer sk-secret-123"]
+    assert "401" in caplog.text
     assert "sk-secret-123" not in str(caught.value) + caplog.text
 
 
