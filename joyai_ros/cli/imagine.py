@@ -141,10 +141,7 @@ def command(
         if method is Method.DEPTH:
             return _write(out, validity, json_file, by_depth, view_to_json(by_depth, asked.up_source))
     how = Drawing(Preset(), size, seed, 1.0 if guide is None else guide, keep_seen)  # refused before a model is loaded
-    painter = open_by_options(model, preset, steps, size, assignments)
-    config = painter.opened.config
-    strength = config.strength if guide is None else guide
-    made = _draw(painter, observation, asked, replace(how, preset=painter.preset, size=config.size, strength=strength))
+    made = _draw(open_by_options(model, preset, steps, size, assignments), observation, asked, how, guide)
     said = model_view_to_json(made, asked.up_source)
     if by_depth is not None:
         write_picture(out.with_name(f"{out.stem}_depth{out.suffix}"), by_depth.image)
@@ -170,7 +167,11 @@ def _asked(observation: Observation, motion: CameraMotion, pivot: Vec3 | None) -
     return asked
 
 
-def _draw(painter: Painter, observation: Observation, asked: _Asked, how: Drawing) -> ModelView:
+def _draw(painter: Painter, observation: Observation, asked: _Asked, how: Drawing, guide: float | None) -> ModelView:
+    """Return the view that a model draws; what was not asked for is as its settings say."""
+    config = painter.opened.config
+    strength = config.strength if guide is None else guide
+    how = replace(how, preset=painter.preset, size=config.size, strength=strength)
     with step_bar("drawing") as on_step:
         return painter.opened.imaginer.imagine(observation, asked.motion, how, asked.pivot, asked.up, on_step=on_step)
 
