@@ -215,6 +215,22 @@ def test_ways_to_load_and_run(backend, small_folder, loading):
             assert reply.token_logprobs == pytest.approx(usual.token_logprobs, abs=2e-4)
 
 
+def test_compiled_steps_say_the_same(backend, small_folder, monkeypatch):
+    # Traced as for any backend, and run as traced: generating code for the processor takes a minute.
+    graphs, build = [], torch.compile
+
+    def as_traced(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda part: build(part, backend=as_traced))
+    [reply] = load(small_folder, static_cache=True, compile=True).answer([ask("a")])
+    assert graphs
+    [usual] = backend.answer([ask("a")])
+    assert reply.text == usual.text
+    assert reply.token_logprobs == pytest.approx(usual.token_logprobs, abs=2e-4)
+
+
 def test_settings_that_cannot_be(small_folder):
     with pytest.raises(ModelError, match="compile needs static_cache"):
         load(small_folder, compile=True)
