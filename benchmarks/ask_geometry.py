@@ -27,7 +27,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scene_scores import LEAST_VISIBLE, look
 from benchmarks.scene_ycb import DATA, read_frames
 from benchmarks.workers import over_seeds, seed_range
 from joyai_ros.reasoning.asking import Asker
@@ -40,6 +39,7 @@ from joyai_ros.scene.config import RelationConfig
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.types import Status
 from joyai_ros.sim.relations import true_objects
+from joyai_ros.training.evaluation.scene_scores import LEAST_VISIBLE, look
 from joyai_ros.understanding.backend import Finish, IsCanceled, ModelReply, ModelRequest, OnText
 from joyai_ros.understanding.formats import Choice, Number
 from joyai_ros.understanding.tasks import TASKS, Capability

@@ -20,11 +20,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scene_scores import QUANTITIES, SETTINGS, SceneScore, look, score
-from benchmarks.scene_summary import ONE_SIGMA, Summary, summarise, summary_json
 from benchmarks.workers import PROCESSES, over_seeds, seed_range
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.training.evaluation.scene_scores import QUANTITIES, SETTINGS, SceneScore, look, score
+from joyai_ros.training.evaluation.scene_summary import ONE_SIGMA, Summary, summarise, summary_json
 
 UNSEEN = range(20000, 20200)
 LEAST_PRECISION, LEAST_RECALL, LEAST_IOU = 0.99, 0.9, 0.55

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.progress import track
 from scipy.special import erf
 
-from benchmarks.scene_scores import LEAST_VISIBLE, SETTINGS, SceneScore, look, matches
-from benchmarks.scene_summary import Summary, share_within
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.training.evaluation.scene_scores import LEAST_VISIBLE, SETTINGS, SceneScore, look, matches
+from joyai_ros.training.evaluation.scene_summary import Summary, share_within
 
 TRUE, MEASURED = (60, 230, 90), (255, 70, 60)  # RGB
 FRAMES, COLUMNS = 12, 4

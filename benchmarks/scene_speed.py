@@ -30,7 +30,6 @@ from rich.progress import track
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.scene_scores import LEAST_OVERLAP, LEAST_VISIBLE, Look, look
 from benchmarks.workers import one_core, seed_range
 from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou
 from joyai_ros.scene.engine import SceneEngine
@@ -38,6 +37,7 @@ from joyai_ros.scene.observation import Observation
 from joyai_ros.sim.distribution import describe
 from joyai_ros.sim.frames import simulate
 from joyai_ros.sim.truth import FrameTruth
+from joyai_ros.training.evaluation.scene_scores import LEAST_OVERLAP, LEAST_VISIBLE, Look, look
 
 SEEDS = range(20000, 20200)
 OBJECTS = 10

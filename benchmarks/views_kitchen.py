@@ -1,16 +1,17 @@
 """Depth views of a real kitchen against the plain way, on every pair of frames 20 and 40 frame numbers apart.
 
 Each view looks from the recorded pose of a later (or earlier) frame of the sweep, whose picture is the truth. The plain
-way (:mod:`benchmarks.plain_view`) is scored in the same run, in three variants:
+way (:mod:`joyai_ros.training.evaluation.plain_view`) is scored in the same run, in three variants:
 
 - ``published``: depth taken as registered, with the intrinsics that the recording publishes (the depth camera's);
 - ``color``: depth taken as registered, with the colour camera's own intrinsics;
 - ``registered``: depth registered to colour first, as our views have it.
 
-Pixels *both* see: measured by a variant's splat and SEEN in our view. PSNR and SSIM are means over the pairs
-(:mod:`benchmarks.image_scores`). Fused views remember the five frames before the *target* (the pair's own source among
-them left out): what a robot on its way there has seen. A second reading remembers the five before the *source*. There the
-camera is on its way to what no frame has seen: perfect pictures of all that these frames add would be worth half a dB.
+Pixels *both* see: measured by a variant's splat and SEEN in our view. PSNR and SSIM
+(:mod:`joyai_ros.training.evaluation.image_scores`) are means over the pairs. Fused views remember the five frames before
+the *target* (the pair's own source among them left out): what a robot on its way there has seen. A second reading
+remembers the five before the *source*. There the camera is on its way to what no frame has seen: perfect pictures of all
+that these frames add would be worth half a dB.
 
     python -m benchmarks.views_kitchen [--every N] [--backward] [--pictures DIR] [--data DIR]
 """
@@ -29,13 +30,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.image_scores import psnr, ssim
 from benchmarks.kitchen_frames import DATA, Kitchen, pose_between
-from benchmarks.plain_view import plain_view
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import ColorImage, Mask
 from joyai_ros.geometry.view import SEEN, View
 from joyai_ros.imagination.depth_view import DepthImaginer, ViewConfig
+from joyai_ros.training.evaluation.image_scores import psnr, ssim
+from joyai_ros.training.evaluation.plain_view import plain_view
 
 APART = (20, 40)
 REMEMBERED = 5

@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 
 from benchmarks import scene_accuracy
-from benchmarks.scene_scores import QUANTITIES, SETTINGS, SceneScore, look, matches, score
-from benchmarks.scene_summary import share_within, summarise, summary_json
 from benchmarks.workers import over_seeds, seed_range
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.scene.config import RelationConfig
@@ -14,6 +12,8 @@ from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.relate import relate
 from joyai_ros.scene.types import Scene, SceneObject
 from joyai_ros.sim.relations import true_objects
+from joyai_ros.training.evaluation.scene_scores import QUANTITIES, SETTINGS, SceneScore, look, matches, score
+from joyai_ros.training.evaluation.scene_summary import share_within, summarise, summary_json
 
 SEED = 7101
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from benchmarks import scene_speed
-from benchmarks.scene_scores import look
 from benchmarks.scene_speed import ENGINE, SEQUENCE, Found, Timing, box_iou
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.geometry.overlap import upright_iou
+from joyai_ros.training.evaluation.scene_scores import look
 
 TEN = 6006  # a scene of ten objects
 

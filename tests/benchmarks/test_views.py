@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from benchmarks.image_scores import psnr, ssim
 from benchmarks.kitchen_frames import Kitchen
-from benchmarks.plain_view import plain_view
 from benchmarks.views_kitchen import both_gains, mean_gain, score_pair
 from joyai_ros.geometry import rigid
+from joyai_ros.training.evaluation.image_scores import psnr, ssim
+from joyai_ros.training.evaluation.plain_view import plain_view
 from tests.geometry.analytic import CAMERA, PLATE, Room, moved, near_edge
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scene_scores import QUANTITIES, ObjectScore, SceneScore
 from joyai_ros.geometry.arrays import Float
+from joyai_ros.training.evaluation.scene_scores import QUANTITIES, ObjectScore, SceneScore
 
 ONE_SIGMA = 0.68  # share of errors within one sigma where sigmas are right and errors normal
 

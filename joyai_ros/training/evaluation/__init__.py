@@ -1,0 +1,1 @@
+"""Scores of what answers questions, draws views and measures scenes, with the simulator as judge."""
