@@ -84,7 +84,7 @@ def command(
     observations = _of_clip(files) if has_clip else _of_images(files, direction)
     # Each image is a sequence of its own: what one shows is no memory for the next.
     looks = [Look(item, SceneEngine(settings.scene).process(item)) for item in observations]
-    with closing(open_model(_model(settings.model, model, server))) as opened:
+    with closing(open_model(model_of_options(settings.model, model, server))) as opened:
         imagine = open_views(settings.imagination) if views and opened.backend is not None else from_depth
         asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence_temperature, imagine)
         answer = asker.ask(question, looks)
@@ -168,7 +168,7 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _model(config: ModelConfig, name: str | None, server: str | None) -> ModelConfig:
+def model_of_options(config: ModelConfig, name: str | None, server: str | None) -> ModelConfig:
     """Return the settings with what the options say; ``--model none`` means neither a model nor a server."""
     if name == NO_MODEL and server is None:
         return ModelConfig()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from joyai_ros.cli.output import write_json, write_picture
+from joyai_ros.cli.progress import counting_bar
 from joyai_ros.errors import OutputError
 from joyai_ros.settings import load
 from joyai_ros.training.data.build import build_store, recorded_sources, simulator_sources
@@ -64,7 +63,7 @@ def build(
         raise typer.BadParameter("give bags, or --scenes N for the simulator")
     sources = recorded_sources(bags, seed) if bags else simulator_sources(scenes or 0, seed)
     count = workers or len(os.sched_getaffinity(0))
-    with _bar("scenes", len(sources)) as advance:
+    with counting_bar("scenes", len(sources)) as advance:
         manifest = build_store(out, sources, seed, settings, workers=count, progress=advance)
     _report(_built(manifest), json_file, lambda: _print_built(out, manifest))
 
@@ -73,7 +72,7 @@ def build(
 def check(folder: StoreFolder, json_file: JsonFile = None) -> int:
     """Derive every answer again from the geometry of a store, and name what disagrees."""
     store = Store(folder)
-    with _bar("shards", len(store.manifest.shards)) as advance:
+    with counting_bar("shards", len(store.manifest.shards)) as advance:
         faults = check_store(store, advance)
     content = {"faults": [vars(fault) for fault in faults], "data_hash": store.manifest.data_hash()}
     _report(content, json_file, lambda: _print_faults(folder, store, faults))
@@ -118,7 +117,7 @@ def export(
     store = Store(folder)
     total = sum(entry.counts["questions"] for entry in store.shards(_known(split)))
     try:
-        with _bar("questions", total) as advance:
+        with counting_bar("questions", total) as advance:
             written = export_store(store, out, wanted, split, advance)
     except OSError as error:
         raise OutputError(f"{out} cannot be written ({error.strerror}); remove it and make room") from error
@@ -129,16 +128,6 @@ def _known(split: str) -> str:
     if split not in SPLITS:
         raise typer.BadParameter(f"there is no split {split!r}; splits are {', '.join(SPLITS)}")
     return split
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show progress on stderr where a person looks at it."""
-    console = Console(stderr=True)
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _report(content: dict[str, Any], json_file: Path | None, show_it: Callable[[], None]) -> None:

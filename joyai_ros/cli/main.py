@@ -36,6 +36,7 @@ COMMANDS = {
     "models": ("joyai_ros.cli.models", "List the models that answer and draw, download and check them."),
     "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),
     "data": ("joyai_ros.cli.data", "Make training data from the simulator or from bags; check, show, export it."),
+    "eval": ("joyai_ros.cli.eval", "Score models that answer or draw, or the scene engine, on simulated scenes."),
     "engine": ("joyai_ros.cli.engine", "Export a drawing model's MMDiT; build, check and time its engines."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag here; count what drawn views ask for."),
 }

@@ -96,7 +96,7 @@ class Asker:
         if isinstance(request.format, Text):
             text = parsed.text.strip()
             return replace(_bare(asked), text=text, model=self._backend.name, evidence_views=views)
-        said = _said(asked, parsed)
+        said = said_by(asked, parsed)
         status = compare(said, measured, self._config.compare)
         answer = _from_both(asked, said, parsed.unit, measured, status, self._config.policy)
         if answer.choice == said.choice:  # else it is geometry's choice, and geometry's confidence
@@ -107,9 +107,14 @@ class Asker:
         """Return the calibrated probability of the chosen option; NaN where the backend or the card does not tell."""
         if self._temperature is None or reply.token_logprobs is None or not isinstance(request.format, Choice):
             return math.nan
-        log_p = min(sum(reply.token_logprobs), -1e-9)
-        log_odds = log_p - math.log(-math.expm1(log_p))
-        return 1.0 / (1.0 + math.exp(-max(min(log_odds / self._temperature, 50.0), -50.0)))
+        return confidence_at(sum(reply.token_logprobs), self._temperature)
+
+
+def confidence_at(log_p: float, temperature: float) -> float:
+    """Return the probability of an answer with its log odds divided by a temperature; ``log_p`` is its natural logarithm."""
+    log_p = min(log_p, -1e-9)
+    log_odds = log_p - math.log(-math.expm1(log_p))
+    return 1.0 / (1.0 + math.exp(-max(min(log_odds / temperature, 50.0), -50.0)))
 
 
 def _parsed(request: ModelRequest, reply: ModelReply) -> Parsed:
@@ -119,7 +124,7 @@ def _parsed(request: ModelRequest, reply: ModelReply) -> Parsed:
         raise ModelError(f"the model's answer cannot be used: {error}; ask again, or another model") from error
 
 
-def _said(asked: Asked, parsed: Parsed) -> Said:
+def said_by(asked: Asked, parsed: Parsed) -> Said:
     """Return the model's answer in the terms of a measurement: object ids, pixels, metres."""
     height, width = asked.looks[0].observation.color.shape[:2]
     choice = asked.options[spelled(asked).index(parsed.choice)] if parsed.choice else ""
