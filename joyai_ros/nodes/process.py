@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, str, type[NodeConfig]]] = {
 PERCEPTION = ("scene", "view")
 BAD_INPUT, FAILED = 2, 1
 _THREADS = 4  # callbacks at once; a goal takes one for as long as it runs
+_TIDY = 30.0  # seconds between two returns of free memory; the frame after one takes some milliseconds longer
 _FLUSH = 0.3  # seconds left to the middleware to deliver results of goals that the shutdown aborted
 
 
@@ -121,7 +122,11 @@ class Host:
         _set_aside_what_stays()
         self._spinner.start()
         code = 0
+        tidied = time.monotonic()
         while not stop.wait(0.2):
+            if time.monotonic() - tidied > _TIDY:
+                heap.give_back()
+                tidied = time.monotonic()
             refused = [node.problem for node in self._nodes if node.problem is not None and node.config.autostart]
             if refused:
                 code = _complain(refused[0], BAD_INPUT if isinstance(refused[0], InputError) else FAILED)

@@ -1,9 +1,12 @@
 """The executables: what they host, how they end, what they say to wrong parameters."""
 
+import gc
 import signal
+import threading
 import time
 
 import pytest
+import rclpy
 from action_msgs.msg import GoalStatus
 from lifecycle_msgs.msg import State
 
@@ -12,7 +15,9 @@ from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.messages.factory import RosFactory
 from joyai_ros.messages.motion import motion_message
 from joyai_ros.msg import Scene
+from joyai_ros.nodes import process as hosting
 from joyai_ros.nodes import qos
+from joyai_ros.nodes.spinning import Spinner
 from tests.ros.harness import Process, wait_for
 
 FACTORY = RosFactory()
@@ -128,3 +133,24 @@ def test_the_simulator_moves_its_camera_and_stops_when_told(ros):
         code, output = process.end()
         assert code == 0, output
         assert "Traceback" not in output
+
+
+def test_free_memory_is_returned_while_nodes_run(monkeypatch):
+    stop, returned = threading.Event(), []
+    monkeypatch.setattr(hosting, "_TIDY", 0.0)
+
+    def give_back():
+        returned.append(time.monotonic())
+        if len(returned) == 2:
+            stop.set()
+
+    monkeypatch.setattr(hosting.heap, "give_back", give_back)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    try:
+        monkeypatch.setattr(hosting, "Spinner", lambda threads: Spinner(threads, context))
+        assert hosting.Host([]).run(stop) == 0
+    finally:
+        rclpy.shutdown(context=context)
+        gc.unfreeze()  # the host had frozen what this test process holds
+    assert len(returned) == 2
