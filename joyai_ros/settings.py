@@ -2,7 +2,8 @@
 
 A setting is a field of a frozen dataclass; nested dataclasses give dotted names (``scene.relations.lateral_margin``).
 The ``metadata`` of a field may hold a ``description`` (with the unit) and a ``range`` (lowest and highest value). A
-field's type is bool, int, float, str, a string enum, ``tuple[...]`` of them, or any of these or None.
+field's type is bool, int, float, str, a string enum, ``tuple[...]`` of them or of settings classes, ``dict[str, ...]`` of them,
+or any of these or None.
 """
 
 from __future__ import annotations
@@ -181,9 +182,7 @@ def _convert(kind: Any, value: Any) -> Any:
     """
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        return _convert(next(a for a in arguments if a is not type(None)), value)
+        return None if value is None else _convert(next(a for a in arguments if a is not type(None)), value)
     if origin is tuple:
         if isinstance(value, str) or not isinstance(value, (list, tuple)):
             raise ValueError("a list")
@@ -191,6 +190,12 @@ def _convert(kind: Any, value: Any) -> Any:
             raise ValueError(f"a list of {len(arguments)}")
         each = [arguments[0]] * len(value) if Ellipsis in arguments else arguments
         return tuple(_convert(a, v) for a, v in zip(each, value, strict=True))
+    if origin is dict:
+        if not isinstance(value, Mapping) or any(type(key) is not str for key in value):
+            raise ValueError("a mapping of names")
+        return {key: _convert(arguments[1], each) for key, each in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return _built(kind, value)
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         members = {str(m.value): m for m in kind}
         if value in kind.__members__.values() or str(value) in members:
@@ -201,6 +206,15 @@ def _convert(kind: Any, value: Any) -> Any:
     if type(value) is kind:
         return value
     raise ValueError({bool: "true or false", int: "a whole number", float: "a number", str: "text"}[kind])
+
+
+def _built(kind: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise ValueError("a mapping of settings")
+    try:
+        return build(kind, value, "in it")
+    except ConfigError as error:
+        raise ValueError(f"right: {error}") from None
 
 
 def _float(value: int | str) -> float:

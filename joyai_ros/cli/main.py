@@ -19,6 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from joyai_ros import __version__
 from joyai_ros.errors import InputError, JoyaiError
+from joyai_ros.training.loop import StoppedError
 
 BAD_INPUT = 2
 FAILED = 1
@@ -37,6 +38,7 @@ COMMANDS = {
     "plan": ("joyai_ros.cli.plan", "Say what of a drawing model fits on a device, and its floor."),
     "data": ("joyai_ros.cli.data", "Make training data from the simulator or from bags; check, show, export it."),
     "eval": ("joyai_ros.cli.eval", "Score models that answer or draw, or the scene engine, on simulated scenes."),
+    "train": ("joyai_ros.cli.train", "Train the model that answers, or the one that draws, on such data."),
     "engine": ("joyai_ros.cli.engine", "Export a drawing model's MMDiT; build, check and time its engines."),
     "bench": ("joyai_ros.cli.bench", "Time scenes, depth views or a whole bag here; count what drawn views ask for."),
 }
@@ -51,6 +53,8 @@ EXTRAS = {
     "openai": "remote",
     "jsonschema": "remote",
     "pyarrow": "train",
+    "peft": "train",
+    "accelerate": "train",
     "matplotlib": "train",
 }
 
@@ -138,6 +142,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(cast("Any", error).format_message(), BAD_INPUT)
     except InputError as error:
         return _complain(str(error), BAD_INPUT)
+    except StoppedError as error:
+        return _complain(str(error), INTERRUPTED)
     except JoyaiError as error:
         return _complain(str(error), FAILED)
     except ModuleNotFoundError as error:

@@ -46,6 +46,8 @@ class ModelCard:
         angles: how a model that draws counts the angles of a camera motion.
         preset: how it draws where nobody says; null for the package's default.
         unverified: what this card says by its sources alone.
+        training: of a model that was trained here: command, hash of the data, seed, steps and loss.
+        scores: what ``joyai-ros eval`` found, by the name of the score.
     """
 
     name: str
@@ -64,6 +66,8 @@ class ModelCard:
     angles: Angles = Angles()
     preset: str | None = None
     unverified: tuple[str, ...] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def draws(self) -> bool:
@@ -122,6 +126,7 @@ def shipped_folder(card: ModelCard) -> Path | None:
 
 
 _TEXTS = ("name", "what", "architecture", "dtype", "licence", "repository", "revision", "subfolder", "folder", "preset")
+_MAPPINGS = ("training", "scores")
 _NEEDED = ("name", "what", "architecture", "dtype", "subfolder", "angles")
 
 
@@ -133,13 +138,15 @@ def _value(path: Path, key: str, value: Any) -> Any:
     """
     try:
         if value is None and key not in _NEEDED:
-            return {} if key == "memory" else () if key == "unverified" else None
+            return {} if key in ("memory", *_MAPPINGS) else () if key == "unverified" else None
         if key in _TEXTS:
             return _typed(value, str)
         if key == "parameters":
             return _typed(value, int)
         if key == "confidence_temperature":
             return float(value)
+        if key in _MAPPINGS:
+            return _typed(value, dict)
         if key == "angles":
             return Angles(**value)
         if key == "memory":

@@ -32,7 +32,7 @@ def patches_of(processor: Any, image: ColorImage, most_pixels: int) -> tuple[Any
     Args:
         processor: from :func:`load_processor`.
         image: (H, W, 3) uint8 RGB.
-        most_pixels: larger images are made smaller, to at most this many pixels.
+        most_pixels: larger images are made smaller, to at most this many pixels, or to those that the processor says.
 
     Returns:
         Float tensor (patches, values of a patch), and the long tensor (1, 3) of its grid (time, rows, columns).
@@ -43,7 +43,8 @@ def patches_of(processor: Any, image: ColorImage, most_pixels: int) -> tuple[Any
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
     images = processor.image_processor
-    least = min(images.size["shortest_edge"], most_pixels)  # the folder's names for the least and most pixels
+    most_pixels = min(most_pixels, images.size["longest_edge"])  # the folder's names for the most and least pixels
+    least = min(images.size["shortest_edge"], most_pixels)
     try:
         # Without its format named, an image of one or three rows would be read as channels first.
         result = images(

@@ -1,0 +1,1 @@
+"""Fine-tuning of the MLLM, and small ones from scratch."""

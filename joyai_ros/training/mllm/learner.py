@@ -1,0 +1,146 @@
+"""The MLLM as a learner: the loss of the answers in a pack, and what holds it to its teacher."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from joyai_ros.training.mllm.attention import pack_attention
+from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.mixture import Mixture
+from joyai_ros.training.mllm.packing import Pack, pack
+
+_VISION = ".visual."
+
+
+class MllmLearner:
+    """Trains a Qwen3-VL on packs.
+
+    The loss is the mean over the answers' tokens of a pack. With a teacher, a divergence is added: see :func:`divergence`.
+
+    Attributes:
+        module: the model, or peft's wrapper of it.
+    """
+
+    module: torch.nn.Module
+
+    def __init__(self, model: Any, mixture: Mixture, config: MllmTraining) -> None:
+        """Take a ``Qwen3VLForConditionalGeneration``, which is changed."""
+        self._mixture, self._config = mixture, config
+        self._teacher: Any = None
+        pack_attention(model)
+        if config.keep.weight and not config.lora.rank:
+            self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
+        if config.checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if config.lora.rank:
+            self.module = _with_lora(model, config)
+        else:
+            self.module = model
+            for name, weight in model.named_parameters():
+                weight.requires_grad_(bool(config.vision_rate) or _VISION not in f".{name}")
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the vision encoder's parameters, which have a rate of their own, and the others."""
+        vision: list[Any] = []
+        others: list[Any] = []
+        for name, weight in self.module.named_parameters():
+            (vision if _VISION in f".{name}" else others).append(weight)
+        return [{"params": others}, {"params": vision, "scale": self._config.vision_rate}]
+
+    def batch(self, step: int, part: int) -> Pack:
+        """Return a pack."""
+        return pack(self._mixture.documents(step, part))
+
+    def loss(self, batch: Pack, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a pack; logged are the answers' loss, how full the pack is, and the divergence."""
+        del generator  # what dropout draws comes from torch's own
+        weight = next(self.module.parameters())
+        inputs = batch.inputs(weight.device, weight.dtype)
+        keeps = self._config.keep.weight > 0.0
+        out = self.module(**inputs, output_hidden_states=keeps)
+        answers = answer_loss(out.logits, batch)
+        figures = {
+            "answers": float(answers.detach()),
+            "full": batch.tokens.shape[1] / self._config.tokens,
+            "samples": float(len(batch.lengths)),
+        }
+        if not keeps:
+            return answers, figures
+        kept = answers * 0.0
+        if bool(batch.general.any()):
+            kept = divergence(out.hidden_states, self._teaching(inputs), batch.before[batch.general].to(weight.device))
+        figures["divergence"] = float(kept.detach())
+        return answers + self._config.keep.weight * kept, figures
+
+    def merged(self) -> Any:
+        """Return the model, a LoRA merged into its weights."""
+        module: Any = self.module
+        return module.merge_and_unload() if self._config.lora.rank else module
+
+    @torch.no_grad()
+    def _teaching(self, inputs: dict[str, Any]) -> Sequence[Tensor]:
+        """Return the hidden states of the model as it was before."""
+        module: Any = self.module
+        was_training = module.training
+        teacher = module if self._teacher is None else self._teacher.to(inputs["input_ids"].device)
+        without: AbstractContextManager[Any] = module.disable_adapter() if self._teacher is None else nullcontext()
+        teacher.eval()
+        with without:
+            states = teacher(**inputs, output_hidden_states=True).hidden_states
+        module.train(was_training)
+        return states
+
+
+def answer_loss(logits: Tensor, batch: Pack) -> Tensor:
+    """Return the mean cross entropy of the answers' tokens.
+
+    Args:
+        logits: (1, A, vocabulary), at the places before these tokens.
+        batch: where they are.
+    """
+    return torch.nn.functional.cross_entropy(logits[0].float(), batch.wanted.to(logits.device))
+
+
+def divergence(student: Sequence[Tensor], teacher: Sequence[Tensor], places: Tensor) -> Tensor:
+    """Return the mean over layers and places of the Kullback-Leibler divergence of the student's states from the teacher's.
+
+    A state becomes a distribution over its channels by a softmax. It is brought to unit root mean square first, or the few
+    channels that are hundreds of times larger than the others would be all that counts.
+
+    Args:
+        student, teacher: of the input and each layer, (1, L, width); the input is left out.
+        places: (P,) long.
+    """
+    found = []
+    for ours, theirs in zip(student[1:], teacher[1:], strict=True):
+        log_ours, log_theirs = (_distribution(states[0, places]) for states in (ours, theirs))
+        found.append((log_theirs.exp() * (log_theirs - log_ours)).sum(-1).mean())
+    return torch.stack(found).mean()
+
+
+def _distribution(states: Tensor) -> Tensor:
+    states = states.float()
+    return (states * states.square().mean(-1, keepdim=True).add(1e-6).rsqrt()).log_softmax(-1)
+
+
+def _with_lora(model: Any, config: MllmTraining) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    layers = ["q_proj", "k_proj", "v_proj", "o_proj"]
+    if config.lora.mlp:
+        layers += ["gate_proj", "up_proj", "down_proj"]
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=config.lora.rank,
+            lora_alpha=config.lora.alpha,
+            lora_dropout=config.lora.dropout,
+            target_modules=rf".*language_model.*\.({'|'.join(layers)})",
+        ),
+    )

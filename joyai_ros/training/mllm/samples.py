@@ -1,0 +1,103 @@
+"""What is learned from: prompts with their answers, about images of a store or about none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.training.data.errors import StoreError
+from joyai_ros.training.data.store import Store
+from joyai_ros.understanding.anchors import draw_marks
+
+QUESTIONS = "questions"  # the dataset of a store's own questions
+
+
+@dataclass(frozen=True)
+class ImageRef:
+    """An image of a store.
+
+    Attributes:
+        store: its folder.
+        shard, frame: where it is.
+        marked: with its objects numbered.
+        mirrored: with left and right exchanged.
+        gain: by which it is lighter.
+    """
+
+    store: str
+    shard: str
+    frame: str
+    marked: bool
+    mirrored: bool = False
+    gain: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A prompt and its answer. Chat template, system text and image size are the processor's.
+
+    Attributes:
+        id: unique within its store.
+        task: a name in the task table, or of an exercise.
+        images: shown before the prompt; none for text alone.
+        prompt, answer: as the model reads and writes them.
+        dataset: by which mixtures name it.
+        lead: stands between images and prompt, and is learned like an answer; see :mod:`joyai_ros.understanding.listing`.
+        more: further prompts with their answers, turn by turn.
+        cells: whether the image's tokens learn to say what they show.
+    """
+
+    id: str
+    task: str
+    images: tuple[ImageRef, ...]
+    prompt: str
+    answer: str
+    dataset: str
+    lead: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    cells: bool = False
+
+
+def read_samples(store: Store, split: str) -> list[Sample]:
+    """Return all samples of a split.
+
+    Raises:
+        StoreError: a shard cannot be read, or there are none.
+    """
+    found = []
+    for entry in store.shards(split):
+        for item in store.read(entry).items:
+            images = tuple(ImageRef(str(store.folder), entry.name, frame, bool(item.objects)) for frame in item.frames)
+            found.append(Sample(item.id, item.task, images, item.prompt, item.answer, QUESTIONS))
+    if not found:
+        raise StoreError(f"{store.folder} has no questions in the split {split}; choose another, or build more scenes")
+    return found
+
+
+class Pictures:
+    """Reads the images of samples."""
+
+    def __init__(self, stores: Iterable[Store], split: str) -> None:
+        """Read what is needed to find them.
+
+        Raises:
+            StoreError: a shard cannot be read.
+        """
+        self._stores = {str(store.folder): store for store in stores}
+        self._frames = {
+            (name, entry.name, frame.id): (entry, frame)
+            for name, store in self._stores.items()
+            for entry in store.shards(split)
+            for frame in store.read(entry).frames
+        }
+
+    def __call__(self, ref: ImageRef) -> ColorImage:
+        """Return an image as a question shows it, (H, W, 3) uint8 RGB.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        entry, frame = self._frames[ref.store, ref.shard, ref.frame]
+        color = self._stores[ref.store].color(entry, frame)
+        return draw_marks(color, [thing.measured.box for thing in frame.objects]) if ref.marked else color

@@ -1,0 +1,143 @@
+"""Training an MLLM, from settings to a folder with its card."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from joyai_ros import __version__
+from joyai_ros.errors import ConfigError
+from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.store import find_model
+from joyai_ros.training.data.store import Store
+from joyai_ros.training.loop import Trained, train
+from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.documents import Encoder
+from joyai_ros.training.mllm.learner import MllmLearner
+from joyai_ros.training.mllm.mixture import Mixture, pools_of
+from joyai_ros.training.mllm.result import write_card, write_model
+from joyai_ros.training.mllm.samples import Pictures, Sample, read_samples
+from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.understanding.config import Attention, Loading, Precision
+from joyai_ros.understanding.loading import load_model
+from joyai_ros.understanding.processor import load_processor
+
+START, MODEL = "start", "model"
+_TEXTS = 20_000  # samples whose words a new tokenizer is trained on, at most
+
+
+@dataclass(frozen=True)
+class TrainedMllm:
+    """What training came to.
+
+    Attributes:
+        folder: of the model.
+        card: its file.
+        trained: what the loop says.
+        samples: how many there were to draw from.
+        parameters: of the model.
+        data: hash of each store, by its folder's name.
+    """
+
+    folder: Path
+    card: Path
+    trained: Trained
+    samples: int
+    parameters: int
+    data: Mapping[str, str]
+
+
+def train_mllm(
+    config: MllmTraining, out: Path, command: str, progress: Callable[[int, int, float], None] | None = None
+) -> TrainedMllm:
+    """Train, or go on where an earlier run stopped; ``out/model`` is what came of it.
+
+    Args:
+        config: what is trained on what.
+        out: folder of checkpoint and log, of the model to begin with where it is from scratch, and of the result.
+        command: for the card.
+        progress: as for :func:`joyai_ros.training.loop.train`.
+
+    Raises:
+        InputError: a store, the base or the settings cannot be used.
+        JoyaiError: as for :func:`joyai_ros.training.loop.train`.
+    """
+    config.check()
+    stores = _stores(config)
+    samples = {name: read_samples(store, config.split) for name, store in stores.items()}
+    count = sum(map(len, samples.values()))
+    base = _base(config, out, [sample for each in samples.values() for sample in each])
+    # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
+    how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
+    model = load_model(base, how)
+    encoder = Encoder(load_processor(base), Pictures(stores.values(), config.split), config.pixels)
+    learner = MllmLearner(model, Mixture(config, pools_of(samples), encoder), config)
+    data = {name: store.manifest.data_hash() for name, store in stores.items()}
+    trained = train(learner, config.loop, out, progress, _identity(config, data))
+    result = learner.merged()
+    parameters = sum(weight.numel() for weight in result.parameters())
+    write_model(result, base, out / MODEL, config.result)
+    card = out / f"{config.name}.yaml"
+    origin = f"from {config.base}" if config.base else "from scratch"
+    what = f"{config.name}: trained {origin} by joyai-ros train mllm, on {count} samples of {', '.join(data)}"
+    write_card(card, config.name, what, config.result, parameters, _training(config, data, command, trained))
+    return TrainedMllm(out / MODEL, card, trained, count, parameters, data)
+
+
+def _stores(config: MllmTraining) -> dict[str, Store]:
+    found: dict[str, Store] = {}
+    for folder in config.stores:
+        store = Store(Path(folder))
+        if store.folder.name in found:
+            raise ConfigError(f"two stores are called {store.folder.name}; mixtures name them, so rename one")
+        found[store.folder.name] = store
+    return found
+
+
+def _base(config: MllmTraining, out: Path, samples: Iterable[Sample]) -> Path:
+    """Return the folder of the model to begin with; one from scratch is made once, so that a resumed run has the same."""
+    if config.base:
+        found = find_model(config.base)
+        if found.card.draws:
+            raise ModelFolderError(f"{config.base} draws images; give a model that answers questions")
+        return found.folder
+    folder = out / START
+    if not (folder / "config.json").is_file():
+        lines = [line for sample in samples for line in (sample.prompt, sample.answer)]
+        texts = lines[:: max(1, len(lines) // (2 * _TEXTS))]
+        model, processor = scratch_model(config.scratch, texts, config.loop.seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        processor.tokenizer.save_pretrained(folder)
+        processor.image_processor.save_pretrained(folder)
+        (folder / "chat_template.jinja").write_text(processor.chat_template, encoding="utf-8")
+        write_model(model, folder, folder, config.weights)
+    return folder
+
+
+def _identity(config: MllmTraining, data: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a checkpoint must agree with."""
+    kept = dataclasses.asdict(config)
+    for name in ("loop", "name", "result", "stores"):
+        kept.pop(name)
+    return {"model": json.loads(json.dumps(kept)), "data": dict(data)}
+
+
+def _training(config: MllmTraining, data: Mapping[str, str], command: str, trained: Trained) -> dict[str, Any]:
+    return {
+        "command": command,
+        "version": __version__,
+        "torch": str(torch.__version__),
+        "base": config.base or None,
+        "data": dict(data),
+        "split": config.split,
+        "seed": config.loop.seed,
+        "steps": trained.steps,
+        "loss": round(trained.loss, 6),
+        "seconds": round(trained.seconds, 1),
+    }
