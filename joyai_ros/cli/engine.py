@@ -28,6 +28,14 @@ group = typer.Typer(
 )
 
 
+class Kinds(str, enum.Enum):
+    """What an engine is for."""
+
+    ONNX = EngineKind.ONNX.value
+    TENSORRT = EngineKind.TENSORRT.value
+    TENSORRT_RTX = EngineKind.TENSORRT_RTX.value
+
+
 class Forms(str, enum.Enum):
     """Which forms of a graph are written."""
 
@@ -37,8 +45,12 @@ class Forms(str, enum.Enum):
 
 
 _Card = Annotated[str, typer.Argument(metavar="CARD", help="Card or folder of a model that draws.")]
+_Kind = Annotated[
+    Kinds | None,
+    typer.Option("--kind", help="What runs it; default: onnx, and with --target tensorrt_rtx."),
+]
 _Target = Annotated[
-    str, typer.Option("--target", metavar="GPU", help="TensorRT for RTX for this GPU, e.g. sm89; else ONNX Runtime.")
+    str, typer.Option("--target", metavar="GPU", help="That TensorRT for RTX builds for, e.g. sm89; default: this one.")
 ]
 _Precision = Annotated[EnginePrecision, typer.Option("--precision", help="Of the engine.")]
 _Provider = Annotated[Provider, typer.Option("--provider", help="What ONNX Runtime runs the graph with.")]
@@ -89,6 +101,7 @@ def export_graphs(
 @group.command("build")
 def build_engine(
     card: _Card,
+    kind: _Kind = None,
     target: _Target = "",
     precision: _Precision = EnginePrecision.FP32,
     provider: _Provider = Provider.CPU,
@@ -101,7 +114,7 @@ def build_engine(
         from joyai_ros.engines.cache import engines_root
         from joyai_ros.imagination.engine_files import build
 
-        source = _source(card, _config(target, precision, provider, resolution), target)
+        source = _source(card, _config(kind, target, precision, provider, resolution), target)
         started = time.perf_counter()
         with _stages() as say:
             folder = build(source, out or engines_root(), say)
@@ -116,6 +129,7 @@ def build_engine(
 @group.command("check")
 def check_engine(
     card: _Card,
+    kind: _Kind = None,
     target: _Target = "",
     precision: _Precision = EnginePrecision.FP32,
     provider: _Provider = Provider.CPU,
@@ -128,7 +142,7 @@ def check_engine(
     with _libraries():
         from joyai_ros.imagination.engine_files import compare, open_session
 
-        source = _source(card, _config(target, precision, provider, resolution, engine), target)
+        source = _source(card, _config(kind, target, precision, provider, resolution, engine), target)
         folder = _found(source, out)
         record: dict[str, Any] = {"card": card, "folder": str(folder), "key": asdict(source.key)}
         lines = [f"{folder}: whole, and built for these weights, shapes and {source.key.gpu}"]
@@ -145,6 +159,7 @@ def check_engine(
 @group.command("bench")
 def bench_engine(
     card: _Card,
+    kind: _Kind = None,
     target: _Target = "",
     precision: _Precision = EnginePrecision.FP32,
     provider: _Provider = Provider.CPU,
@@ -163,7 +178,7 @@ def bench_engine(
         from joyai_ros.imagination.engine_bench import step_times
         from joyai_ros.imagination.engine_files import open_session
 
-        source = _source(card, _config(target, precision, provider, resolution, engine), target)
+        source = _source(card, _config(kind, target, precision, provider, resolution, engine), target)
         run = open_session(source, _found(source, out), threads)
         parameters = source.found.parameters("transformer")
         rows = [asdict(row) for row in step_times(source, run, size or [64, 128], repeat, threads)]
@@ -187,22 +202,30 @@ def bench_engine(
 
 
 def _config(
-    target: str, precision: EnginePrecision, provider: Provider, resolutions: list[int] | None, folder: str = ""
+    kind: Kinds | None,
+    target: str,
+    precision: EnginePrecision,
+    provider: Provider,
+    resolutions: list[int] | None,
+    folder: str = "",
 ) -> EngineConfig:
+    chosen = EngineKind((kind or (Kinds.TENSORRT_RTX if target else Kinds.ONNX)).value)
     if target and provider is not Provider.CPU:
         raise InputError("--provider is of ONNX Runtime and --target of TensorRT for RTX; give one of them")
-    kind = EngineKind.TENSORRT_RTX if target else EngineKind.ONNX
-    return EngineConfig(kind, folder, provider, precision, tuple(resolutions or EngineConfig.resolutions))
+    if target and chosen is not EngineKind.TENSORRT_RTX:
+        raise InputError(f"--target is of TensorRT for RTX; {chosen.value} builds for the machine that it is on")
+    return EngineConfig(chosen, folder, provider, precision, tuple(resolutions or EngineConfig.resolutions))
 
 
 def _source(card: str, how: EngineConfig, target: str) -> Any:
-    from joyai_ros.imagination.engine_files import CPU, Source
+    from joyai_ros.imagination.engine_files import CPU, Source, present_gpu
     from joyai_ros.models.pipeline_folder import check_pipeline
 
     found = find_model(card)
     if not found.card.draws:
         raise ModelFolderError(f"{found.card.name} answers questions and has no MMDiT; choose a model that draws")
-    return Source(check_pipeline(found.folder, text_encoder=False), how, target or CPU)
+    chosen = target or (present_gpu(how.kind is EngineKind.TENSORRT_RTX) if how.kind.is_tensorrt else CPU)
+    return Source(check_pipeline(found.folder, text_encoder=False), how, chosen)
 
 
 def _found(source: Any, cache: Path | None) -> Path:

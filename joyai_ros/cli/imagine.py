@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ from joyai_ros.geometry.view import View
 from joyai_ros.imagination.depth_view import IMAGE_UP, DepthImaginer, ViewConfig
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.model_view import Drawing, ModelView
+from joyai_ros.imagination.requests import towards
 from joyai_ros.reasoning.instructions import motion_from_words
 from joyai_ros.reasoning.question import Look
 from joyai_ros.scene.engine import SceneEngine
@@ -53,12 +55,17 @@ class Method(str, enum.Enum):
 
 @dataclass(frozen=True)
 class _Asked:
-    """A motion, what it turns about and where up is, in the frame's optical frame; and where up comes from."""
+    """A motion, what it turns about and where up is, in the frame's optical frame; and where up comes from.
+
+    Where a pose is asked for, the motion only leads near it.
+    """
 
     motion: CameraMotion
     pivot: Vec3
     up: Vec3
     up_source: str
+    pose: Mat4 | None = None
+    missed: dict[str, float] | None = None
 
 
 def command(
@@ -115,8 +122,8 @@ def command(
     Say where to look from either by a motion (--yaw, --pitch, --zoom: an orbit about what the image centre shows, or
     about --pivot), in --words, or by two poses of a recording (--pose, --target-pose; of the depth camera where there are
     two). The picture comes out in the colour camera. Without --up gravity is read off the level surfaces of the frame. A
-    model (--method model) takes motions alone; its view is held against --depth where there is any. With both, the depth
-    view stands beside FILE as NAME_depth.
+    model (--method model) is told a motion, for a pose the nearest one; its view is held against --depth where there is
+    any. With both, the depth view stands beside FILE as NAME_depth.
     """
     motion = _motion(yaw, pitch, zoom, pivot, words, pose, target_pose)
     direction = None if up is None else parse_vector(up, "--up")
@@ -125,24 +132,28 @@ def command(
         raise DepthError(f"method {method.value} needs a depth image; give --depth, or --method model")
     imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma))
     if motion is None:
-        if method is not Method.DEPTH or camera is None:
-            raise InputError(
-                "a model is moved by --yaw, --pitch and --zoom; two poses need --method depth and --camera"
-            )
-        view = imaginer.imagine_pose(observation, _source_from_view(read_rig(camera), pose, target_pose))
-        return _write(out, validity, json_file, view, view_to_json(view, "not needed"))
-    where = None if pivot is None else parse_vector(pivot, "--pivot")
-    if words is not None:
-        motion, where = _told(observation, words)
-    asked = _asked(observation, motion, where)
+        if camera is None:
+            raise InputError("two poses need the camera that they are of; give --camera")
+        wanted = _source_from_view(read_rig(camera), pose, target_pose)
+        if method is Method.DEPTH:  # which needs no up
+            view = imaginer.imagine_pose(observation, wanted)
+            return _write(out, validity, json_file, view, view_to_json(view, "not needed"))
+        asked = _asked_pose(observation, wanted)
+    else:
+        where = None if pivot is None else parse_vector(pivot, "--pivot")
+        if words is not None:
+            motion, where = _told(observation, words)
+        asked = _asked(observation, motion, where)
     by_depth = None
     if method is not Method.MODEL:
-        by_depth = imaginer.imagine(observation, motion, asked.pivot, asked.up)
+        by_depth = _from_depth(imaginer, observation, asked)
         if method is Method.DEPTH:
             return _write(out, validity, json_file, by_depth, view_to_json(by_depth, asked.up_source))
-    how = Drawing(Preset(), size, seed, 1.0 if guide is None else guide, keep_seen)  # refused before a model is loaded
+    how = Drawing(
+        Preset(), size, seed, 1.0 if guide is None else guide, keep_seen=keep_seen
+    )  # refused before a model is loaded
     made = _draw(open_by_options(model, preset, steps, size, assignments), observation, asked, how, guide)
-    said = model_view_to_json(made, asked.up_source)
+    said = model_view_to_json(made, asked.up_source) | ({} if asked.missed is None else {"missed": asked.missed})
     if by_depth is not None:
         write_picture(out.with_name(f"{out.stem}_depth{out.suffix}"), by_depth.image)
         said = {"depth": view_to_json(by_depth, asked.up_source), "model": said}
@@ -167,13 +178,34 @@ def _asked(observation: Observation, motion: CameraMotion, pivot: Vec3 | None) -
     return asked
 
 
+def _asked_pose(observation: Observation, pose: Mat4) -> _Asked:
+    """Return the motion that a model is told for a pose, and by how much it misses it.
+
+    Raises:
+        RequestError: by too much.
+        MotionError: there is no such view.
+    """
+    where, (up, source) = default_pivot(observation.camera, observation.depth), _up(observation)
+    found = towards(pose, where, up)
+    missed = {"angle_deg": math.degrees(found.turned), "metres": found.moved}
+    return _Asked(found.motion, where, up, source, pose, missed)
+
+
+def _from_depth(imaginer: DepthImaginer, observation: Observation, asked: _Asked) -> View:
+    if asked.pose is not None:
+        return imaginer.imagine_pose(observation, asked.pose)
+    return imaginer.imagine(observation, asked.motion, asked.pivot, asked.up)
+
+
 def _draw(painter: Painter, observation: Observation, asked: _Asked, how: Drawing, guide: float | None) -> ModelView:
     """Return the view that a model draws; what was not asked for is as its settings say."""
     config = painter.opened.config
     strength = config.strength if guide is None else guide
-    how = replace(how, preset=painter.preset, size=config.size, strength=strength)
+    how = replace(how, preset=painter.preset, size=config.size, strength=strength, show_surface=config.show_surface)
     with step_bar("drawing") as on_step:
-        return painter.opened.imaginer.imagine(observation, asked.motion, how, asked.pivot, asked.up, on_step=on_step)
+        return painter.opened.imaginer.imagine(
+            observation, asked.motion, how, asked.pivot, asked.up, on_step=on_step, pose=asked.pose
+        )
 
 
 def _write(out: Path, validity: Path | None, json_file: Path | None, view: View, said: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from joyai_ros.cli.output import write_json
 from joyai_ros.imagination.memory import network_of
-from joyai_ros.imagination.planner import DEVICES, OFFERED, Option, Plan, device_named, plan
+from joyai_ros.imagination.planner import DEVICES, Option, Plan, device_named, plan
 
 
 def command(
@@ -49,8 +49,6 @@ def _show(card: str, found: Plan, console: Console) -> None:
     for option in found.options:
         table.add_row(*_row(option), *(f"{option.view(preset):.3g}" for preset in found.presets.values()))
     console.print(table)
-    if any(option.precision not in OFFERED for option in found.options):
-        console.print("fp8 is reckoned for comparison: joyai-ros does not load it")
     console.print(_advice(found))
 
 

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from joyai_ros.cli.output import write_json
+from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.perception.bag_run import Progress as RunProgress
 from joyai_ros.perception.bag_run import RunConfig, RunReport, process_bag, report_json
 from joyai_ros.perception.pipeline import Answerer
@@ -27,10 +28,11 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class RunSettings(RunConfig):
-    """What ``--config`` and ``--set`` know: the run, and who answers its questions."""
+    """What ``--config`` and ``--set`` know: the run, who answers its questions, and who draws views for them."""
 
     ask: AskConfig = field(default_factory=AskConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    imagination: ImaginationConfig = field(default_factory=ImaginationConfig)
 
 
 def command(
@@ -84,7 +86,8 @@ def _answering(settings: RunSettings) -> Iterator[Answerer | None]:
     from joyai_ros.reasoning.fallback import open_asker
     from joyai_ros.reasoning.stream_questions import StreamQuestions
 
-    with open_asker(settings.model, settings.ask, settings.scene.relations) as asker:
+    drawing = settings.imagination if settings.questions.views else None
+    with open_asker(settings.model, settings.ask, settings.scene.relations, drawing) as asker:
         yield StreamQuestions(settings.questions, asker)
 
 

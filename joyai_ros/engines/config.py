@@ -13,7 +13,13 @@ class EngineKind(enum.Enum):
 
     TORCH = "torch"
     ONNX = "onnx"  # ONNX Runtime
-    TENSORRT_RTX = "tensorrt_rtx"
+    TENSORRT = "tensorrt"  # of datacentres and of JetPack: builds for the GPU that is there
+    TENSORRT_RTX = "tensorrt_rtx"  # for RTX: builds for GPUs that are elsewhere
+
+    @property
+    def is_tensorrt(self) -> bool:
+        """Whether it is one of the two libraries of that name."""
+        return self in (EngineKind.TENSORRT, EngineKind.TENSORRT_RTX)
 
 
 class Provider(enum.Enum):
@@ -44,10 +50,11 @@ class OnFailure(enum.Enum):
 class EngineConfig:
     """What runs the MMDiT."""
 
-    kind: EngineKind = setting(EngineKind.TORCH, "what runs the MMDiT: torch, onnx or tensorrt_rtx")
+    kind: EngineKind = setting(EngineKind.TORCH, "what runs the MMDiT: torch, onnx, tensorrt or tensorrt_rtx")
     folder: str = setting("", "of the engine, as joyai-ros engine build says it; empty: in the cache of engines")
     provider: Provider = setting(Provider.CPU, "of ONNX Runtime: cpu, cuda or tensorrt")
     precision: EnginePrecision = setting(EnginePrecision.FP32, "of the engine: fp32, fp16, int8 or int4")
     resolutions: tuple[int, ...] = setting((256,), "of views, pixels, that a TensorRT engine was built for")
     compile: str = setting("", "backend of torch.compile for PyTorch, such as inductor; empty: not compiled")
+    cuda_graphs: bool = setting(False, "replay a step as one CUDA graph, by PyTorch or TensorRT; needs a GPU")
     on_failure: OnFailure = setting(OnFailure.WARN, "where an engine cannot be used: warn and take PyTorch, or fail")

@@ -61,8 +61,8 @@ def tensorrt_library(rtx: bool = True) -> Any:
         if hasattr(library, "Builder"):
             return library
     wanted = "TensorRT for RTX" if rtx else "TensorRT"
-    extra = "joyai_ros[engines-rtx]" if rtx else "it with JetPack, or joyai_ros[engines-gpu]"
-    raise MissingDependencyError(f"{wanted} is not installed, or does not load; install {extra}")
+    way = "install joyai_ros[engines-rtx]" if rtx else "it comes with JetPack; elsewhere install joyai_ros[engines-gpu]"
+    raise MissingDependencyError(f"{wanted} is not installed, or does not load; {way}")
 
 
 def library_name(rtx: bool = True) -> str:

@@ -17,6 +17,7 @@ from joyai_ros.geometry.arrays import DepthImage, Mat4, Vec3
 from joyai_ros.geometry.cameras import Camera
 
 DEFAULT_PIVOT_DISTANCE = 1.0  # metres along the optical axis, where there is no depth at all
+_FORWARD = np.array([0.0, 0.0, 1.0])
 _MIN_POLE_ANGLE = math.radians(1.0)  # the optical axis stays this far from straight up and straight down
 
 
@@ -70,13 +71,8 @@ def orbit(motion: CameraMotion, pivot: Vec3, up: Vec3) -> Mat4:
     if pivot.shape != (3,) or not np.isfinite(pivot).all() or np.linalg.norm(pivot) < 1e-6:
         raise MotionError(f"pivot {pivot.tolist()} is not a point in front of the camera; give metres x, y, z")
     up = rigid.unit(up, "up")
-    forward = np.array([0.0, 0.0, 1.0])
-    across = np.cross(forward, up)
-    if np.linalg.norm(across) < math.sin(_MIN_POLE_ANGLE):
-        # Looking straight along gravity: the image's own x axis is the only level direction at hand.
-        across = np.array([1.0, 0.0, 0.0]) - up[0] * up
-    across = rigid.unit(across)
-    elevation = math.asin(float(np.clip(forward @ up, -1.0, 1.0)))
+    across = _across(up)
+    elevation = math.asin(float(np.clip(_FORWARD @ up, -1.0, 1.0)))
     new_elevation = elevation - math.radians(motion.pitch_deg)
     if motion.pitch_deg != 0.0 and abs(new_elevation) > math.pi / 2 - _MIN_POLE_ANGLE + 1e-12:
         allowed = math.degrees(math.pi / 2 - _MIN_POLE_ANGLE)
@@ -88,6 +84,39 @@ def orbit(motion: CameraMotion, pivot: Vec3, up: Vec3) -> Mat4:
         -across, math.radians(motion.pitch_deg)
     )
     return rigid.make_transform(rotation, pivot - rotation @ pivot / motion.zoom)
+
+
+def nearest_motion(pose: Mat4, pivot: Vec3, up: Vec3) -> CameraMotion:
+    """Return the motion whose :func:`orbit` comes nearest to a pose: its view direction and its distance to the pivot.
+
+    What an orbit has no words for is missed: roll, and a pivot that does not stay at its pixel.
+
+    Args:
+        pose: (4, 4) of the other camera in the optical frame of the one that would move.
+        pivot, up: as for :func:`orbit`.
+
+    Raises:
+        MotionError: the pose is at the pivot, or turned over.
+    """
+    up = rigid.unit(up, "up")
+    across = _across(up)
+    distance = float(np.linalg.norm(pivot - pose[:3, 3]))
+    if distance < 1e-6:
+        raise MotionError(f"the pose is at the pivot {np.asarray(pivot).tolist()}; no camera motion leads there")
+    turned = pose[:3, :3] @ across
+    yaw = math.atan2(float(turned @ np.cross(up, across)), float(turned @ across))
+    ahead = rigid.axis_angle(up, -yaw) @ pose[:3, :3] @ _FORWARD
+    pitch = math.atan2(float(ahead @ np.cross(-across, _FORWARD)), float(ahead @ _FORWARD))
+    return CameraMotion(math.degrees(yaw), math.degrees(pitch), float(np.linalg.norm(pivot)) / distance)
+
+
+def _across(up: Vec3) -> Vec3:
+    """Return the (3,) level direction across the view, to its right."""
+    across = np.cross(_FORWARD, up)
+    if np.linalg.norm(across) < math.sin(_MIN_POLE_ANGLE):
+        # Looking straight along gravity: the image's own x axis is the only level direction at hand.
+        across = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    return rigid.unit(across)
 
 
 def default_pivot(camera: Camera, depth: DepthImage | None) -> Vec3:

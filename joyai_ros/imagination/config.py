@@ -38,6 +38,9 @@ class ImaginationConfig:
     strength: float = setting(
         1.0, "share of the way from noise to a view; below 1 it begins at the measured surface", 0.01, 1.0
     )
+    show_surface: bool = setting(
+        False, "show the measured surface to the model as a second image; only a model for several references takes it"
+    )
     parts: int = setting(4, "a motion beyond the model's angles is drawn in at most so many parts; 1: refused", 1, 16)
     loading: PipelineLoading = field(default_factory=PipelineLoading)
     engine: EngineConfig = field(default_factory=EngineConfig)

@@ -19,7 +19,7 @@ from joyai_ros.engines.export import SINGLE_FILE_BYTES, Form, export_network
 from joyai_ros.engines.parity import TOLERANCES, Parity, check_parity
 from joyai_ros.engines.quantise import quantise_dynamic, quantise_four_bits, quantise_weights
 from joyai_ros.engines.session import OnnxSession, runtime
-from joyai_ros.engines.tensorrt_build import Sizes, build_engine, check_target, library_name
+from joyai_ros.engines.tensorrt_build import Sizes, build_engine, check_target, library_name, tensorrt_library
 from joyai_ros.engines.tensorrt_session import TensorRtSession
 from joyai_ros.imagination.memory import image_tokens, network_in, refuse_if_it_cannot_fit, text_tokens
 from joyai_ros.imagination.mmdit.loading import load_transformer
@@ -52,8 +52,8 @@ class Source:
     target: str = CPU
 
     def __post_init__(self) -> None:
-        if self.how.kind is EngineKind.TENSORRT_RTX and self.how.precision is EnginePrecision.INT4:
-            raise EngineTargetError("TensorRT for RTX does not parse ONNX Runtime's 4 bits; choose fp32, fp16 or int8")
+        if self.how.kind.is_tensorrt and self.how.precision is EnginePrecision.INT4:
+            raise EngineTargetError("TensorRT does not parse ONNX Runtime's 4 bits; choose fp32, fp16 or int8")
 
     @property
     def form(self) -> Form:
@@ -68,9 +68,14 @@ class Source:
         return self.how.precision is EnginePrecision.FP16 or (self.form is Form.DECOMPOSED and is_small)
 
     @property
+    def rtx(self) -> bool:
+        """Whether TensorRT for RTX builds it, rather than TensorRT."""
+        return self.how.kind is EngineKind.TENSORRT_RTX
+
+    @property
     def sizes(self) -> Mapping[str, Sizes] | None:
         """What the axes may be; None where all sizes are free."""
-        if self.how.kind is not EngineKind.TENSORRT_RTX:
+        if not self.how.kind.is_tensorrt:
             return None
         least, most = min(self.how.resolutions), max(self.how.resolutions)
         images, words = image_tokens(most), text_tokens(most)
@@ -89,7 +94,7 @@ class Source:
             MissingDependencyError: what builds it is not installed.
         """
         is_graph = self.sizes is None
-        library = f"onnxruntime {runtime().__version__}" if is_graph else library_name()
+        library = f"onnxruntime {runtime().__version__}" if is_graph else library_name(self.rtx)
         shapes = f"free, {self.form.name.lower()}" if is_graph else str(self.sizes)
         return EngineKey(
             transformer_hash(self.found), shapes, self.how.precision.value, library, CPU if is_graph else self.target
@@ -127,7 +132,7 @@ def build(source: Source, cache: Path, on_stage: Callable[[str], None] = lambda 
         DrawMemoryError: the MMDiT does not fit here.
         MissingDependencyError: what builds it is not installed.
     """
-    if source.sizes is not None:
+    if source.rtx:
         check_target(source.target)
     on_stage("reading the weights' hashes")
     return cached_engine(cache, source.key, lambda folder: _build(source, folder, on_stage))
@@ -151,7 +156,7 @@ def _build(source: Source, folder: Path, on_stage: Callable[[str], None]) -> Non
         _drop(exported)
     if source.sizes is not None:
         on_stage(f"building the engine for {source.target}")
-        build_engine(target, folder / PLAN, AXES, source.sizes, source.target)
+        build_engine(target, folder / PLAN, AXES, source.sizes, source.target if source.rtx else None)
         _drop(target)
 
 
@@ -187,8 +192,8 @@ def open_session(source: Source, folder: Path, threads: int = 0) -> Run:
         EngineError: what runs it is not here.
         MissingDependencyError: the library is not installed.
     """
-    if source.how.kind is EngineKind.TENSORRT_RTX:
-        return TensorRtSession(folder / PLAN)
+    if source.how.kind.is_tensorrt:
+        return TensorRtSession(folder / PLAN, source.rtx, source.how.cuda_graphs)
     return OnnxSession(folder / GRAPH, source.how.provider.value, threads)
 
 
@@ -213,13 +218,15 @@ def _network(found: PipelineFolder, dtype: torch.dtype) -> Any:
     return TokenNetwork(load_transformer(found, torch.device("cpu"), dtype)).eval()
 
 
-def present_gpu() -> str:
-    """Return the architecture of torch's current GPU, such as ``sm89``.
+def present_gpu(rtx: bool) -> str:
+    """Return the architecture of the GPU that an engine of TensorRT for RTX, or of TensorRT, would run on here.
 
     Raises:
+        MissingDependencyError: the library is not installed.
         EngineTargetError: there is none.
     """
+    tensorrt_library(rtx)
     if not torch.cuda.is_available():
-        raise EngineTargetError("there is no GPU here; name the one that the engine is for, such as --target sm89")
+        raise EngineTargetError("there is no GPU here; TensorRT for RTX builds for another one: --target sm89")
     major, minor = torch.cuda.get_device_capability()
     return f"sm{major}{minor}"

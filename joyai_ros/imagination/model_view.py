@@ -58,6 +58,8 @@ class Drawing:
         seed: of the noise.
         strength: share of the way from noise to the view that is gone: below 1 it begins at the measured surface, seen
             from the commanded pose, and takes that share of the steps; needs depth.
+        show_surface: whether that surface is shown to the model as a second image, for which it must take several; needs
+            depth.
         keep_seen: whether pixels that the sensor saw replace drawn ones, where the view's pose is known.
 
     Raises:
@@ -69,6 +71,7 @@ class Drawing:
     size: int = 0
     seed: int = 0
     strength: float = 1.0
+    show_surface: bool = False
     keep_seen: bool = True
 
     def __post_init__(self) -> None:
@@ -141,6 +144,7 @@ class ModelImaginer:
         warp: Warp | None = None,
         on_step: OnStep | None = None,
         is_canceled: IsCanceled | None = None,
+        pose: Mat4 | None = None,
     ) -> ModelView:
         """Return what the camera would see after a motion, as the model draws it.
 
@@ -153,17 +157,19 @@ class ModelImaginer:
             warp: gives the measured surface; None: from this frame alone.
             on_step: called after each step; steps are counted through all parts.
             is_canceled: asked before each step.
+            pose: (4, 4) in the optical frame that the view is wanted from, and held against, where the motion only leads
+                near it (``requests.towards``); None: where the motion leads.
 
         Raises:
             RequestError: the motion needs too many parts.
-            DepthError: a view without depth was to begin at the measured surface.
+            DepthError: a view without depth was to begin at the measured surface, or to be shown it.
             BucketError: there is no such size.
             MotionError: as :func:`joyai_ros.geometry.motion.orbit`.
             DrawError: it could not be drawn, or was canceled (``mmdit.errors``).
         """
         up = up_or_image(observation) if up is None else up
         pivot = default_pivot(observation.camera, observation.depth) if pivot is None else pivot
-        commanded = orbit(motion, pivot, up)
+        commanded = orbit(motion, pivot, up) if pose is None else pose
         motions = self._parts(motion)
         fitting = self._fitting(observation.camera, how.size)
         camera = fitting.camera(observation.camera)
@@ -171,13 +177,14 @@ class ModelImaginer:
             warp = None
         elif warp is None:
             warp = _warp_of(observation)
-        starts: list[ColorImage | None] = [None] * len(motions)
-        if how.strength < 1.0:
+        surfaces: list[ColorImage | None] = [None] * len(motions)
+        if how.strength < 1.0 or how.show_surface:
             if warp is None:
                 raise DepthError("a view can begin at the measured surface only where there is depth; draw from noise")
-            shares = [(part + 1) / len(motions) for part in range(len(motions))]
-            starts = [warp(orbit(_share(motion, share), pivot, up), camera).image for share in shares]
-        painted = self._paint(fitting.image(observation.color), motions, starts, how, on_step, is_canceled)
+            shares = [part / len(motions) for part in range(1, len(motions))]
+            poses = [*(orbit(_share(motion, share), pivot, up) for share in shares), commanded]
+            surfaces = [warp(at, camera).image for at in poses]
+        painted = self._paint(fitting.image(observation.color), motions, surfaces, how, on_step, is_canceled)
         started = time.perf_counter()
         view, verdict = self._judge(painted.image, observation, commanded, camera, warp, how.keep_seen)
         prepared, denoised, decoded = (sum(times) for times in zip(*(p.seconds for p in painted.parts), strict=True))
@@ -207,16 +214,18 @@ class ModelImaginer:
         self,
         image: ColorImage,
         motions: Sequence[CameraMotion],
-        starts: Sequence[ColorImage | None],
+        surfaces: Sequence[ColorImage | None],
         how: Drawing,
         on_step: OnStep | None,
         is_canceled: IsCanceled | None,
     ) -> _Painted:
         """Draw part after part, each from the image of the one before."""
         prompts, drawn = [], []
-        for index, (motion, start) in enumerate(zip(motions, starts, strict=True)):
+        for index, (motion, surface) in enumerate(zip(motions, surfaces, strict=True)):
             prompts.append(MoveCamera(motion, self.angles).prompt)
-            request = DrawRequest(prompts[-1], how.seed, (image,), None, start, how.strength)
+            shown = (image, surface) if how.show_surface and surface is not None else (image,)
+            start = surface if how.strength < 1.0 else None
+            request = DrawRequest(prompts[-1], how.seed, shown, None, start, how.strength)
             counted = _counted(on_step, index, len(motions))
             size = (image.shape[0], image.shape[1])
             drawn.append(self.sampler.draw([request], size, how.preset, counted, is_canceled))

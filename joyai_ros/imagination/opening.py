@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from joyai_ros.errors import MissingDependencyError
+from joyai_ros.errors import ConfigError, MissingDependencyError
 from joyai_ros.imagination.buckets import Fitting, buckets, fit
 from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.imagination.mmdit.presets import Preset, find_preset
 from joyai_ros.imagination.model_view import ModelImaginer, filled_size
 from joyai_ros.models.card import ModelCard
 from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.pipeline_folder import PLUS
 from joyai_ros.models.store import StoredModel, find_model
 
 if TYPE_CHECKING:  # torch is loaded with the first model, not with the settings
@@ -110,6 +111,8 @@ def _open(config: ImaginationConfig) -> OpenPainter:
         buckets(config.size, ())
         loading = replace(loading, resolution=config.size)
     found = find_drawing_model(config.model)
+    if config.show_surface and found.card.architecture != PLUS:
+        raise ConfigError(f"{found.card.name} takes one image; leave show_surface out, or choose an Edit-Plus model")
     try:
         from diffusers.pipelines.joyimage.image_processor import BUCKETS
 

@@ -28,6 +28,7 @@ from joyai_ros.imagination.memory import (
 from joyai_ros.imagination.mmdit.presets import PRESETS, Preset, find_preset
 
 _RESERVE = 0.08  # of the memory, for the runtime and fragmentation
+PRECISIONS = ("bf16", "int8", "fp8", "int4")  # of weights; the better first, by the error of the small pipeline's views
 _SYSTEM_GIGABYTES = 6.0  # that the system and ROS keep where memory is shared with the CPU
 
 
@@ -39,7 +40,7 @@ class Device:
         name: of the device.
         memory: gigabytes (10^9 bytes).
         bandwidth: gigabytes a second.
-        bf16, fp8, int8: dense tera-operations a second; 0 where there is no such unit.
+        bf16: dense tera-operations a second; weights of all precisions are multiplied so.
         shared: the CPU uses the same memory.
         target: compute capability, for engines.
     """
@@ -48,8 +49,6 @@ class Device:
     memory: float
     bandwidth: float
     bf16: float
-    fp8: float = 0.0
-    int8: float = 0.0
     shared: bool = False
     target: str = ""
 
@@ -60,19 +59,17 @@ class Device:
                 raise ConfigError(f"device {self.name}: {key} {value} is not a positive number")
 
 
-OFFERED = ("bf16", "int8", "int4")  # precisions that this package can load; others are reckoned for comparison
-
 # Vendors' data sheets, dense, without sparsity; boost clocks. None of these figures was measured by this project.
 DEVICES = {
     device.name: device
     for device in (
-        Device("orin-16", 17.2, 102, 19, int8=38, shared=True, target="sm87"),
-        Device("orin-64", 68.7, 205, 42, int8=85, shared=True, target="sm87"),
-        Device("thor", 137.4, 273, 259, fp8=517, int8=517, shared=True, target="sm101"),
-        Device("l4", 24.0, 300, 121, fp8=242, int8=242, target="sm89"),
-        Device("rtx4090", 24.0, 1008, 165, fp8=330, int8=661, target="sm89"),
-        Device("h100", 80.0, 3350, 989, fp8=1979, int8=1979, target="sm90"),
-        Device("h200", 141.0, 4800, 989, fp8=1979, int8=1979, target="sm90"),
+        Device("orin-16", 17.2, 102, 19, shared=True, target="sm87"),
+        Device("orin-64", 68.7, 205, 42, shared=True, target="sm87"),
+        Device("thor", 137.4, 273, 259, shared=True, target="sm101"),
+        Device("l4", 24.0, 300, 121, target="sm89"),
+        Device("rtx4090", 24.0, 1008, 165, target="sm89"),
+        Device("h100", 80.0, 3350, 989, target="sm90"),
+        Device("h200", 141.0, 4800, 989, target="sm90"),
     )
 }
 
@@ -124,7 +121,7 @@ class Plan:
         presets: by name, as the pipeline takes them.
         options: every precision at every resolution.
         recommended: the largest view that stays under the time, then with both models in memory, then the preset nearest
-            to the model's own, then the best precision of :data:`OFFERED`; where none stays under it, the quickest. None
+            to the model's own, then the best precision; where none stays under it, the quickest. None
             where nothing fits.
         seconds: that a view may take.
     """
@@ -184,14 +181,13 @@ def plan(device: Device, seconds: float = 30.0, network: Network = Network()) ->
         seconds: that a view may take at the floor, for the recommendation.
         network: the sizes.
     """
-    precisions = ["bf16"] + [kind for kind in ("fp8",) if device.fp8] + ["int8", "int4"]
-    options = tuple(_option(device, kind, size, network) for kind in precisions for size in RESOLUTIONS)
+    options = tuple(_option(device, kind, size, network) for kind in PRECISIONS for size in RESOLUTIONS)
     presets = {name: find_preset(name, network.takes_several) for name in PRESETS}
     return Plan(device, network, presets, options, _recommended(options, presets, seconds), seconds)
 
 
 def _recommended(options: Sequence[Option], presets: Mapping[str, Preset], seconds: float) -> Recommendation | None:
-    fitting = [option for option in options if option.placement != "no" and option.precision in OFFERED]
+    fitting = [option for option in options if option.placement != "no"]
     ways = [(option, name) for option in fitting for name in presets]
     quick = [(option, name) for option, name in ways if option.view(presets[name]) <= seconds]
     if quick:
@@ -226,7 +222,7 @@ def _option(device: Device, precision: str, resolution: int, network: Network) -
 def step_floor(device: Device, precision: str, resolution: int, network: Network = Network(), rows: int = 1) -> float:
     """Return the seconds that one call of the MMDiT takes at least.
 
-    Weights of int8 and int4 are widened before they are multiplied: they save reading, not multiplying.
+    Weights of fp8, int8 and int4 are widened before they are multiplied: they save reading, not multiplying.
 
     Args:
         device: the device.
@@ -235,7 +231,7 @@ def step_floor(device: Device, precision: str, resolution: int, network: Network
         network: the sizes.
         rows: of the call; the weights are read once for all of them.
     """
-    speed = (device.fp8 if precision == "fp8" and device.fp8 else device.bf16) * 1e12
+    speed = device.bf16 * 1e12
     read = network.stream * BYTES[precision] / (device.bandwidth * GIGA)
     n, t = image_tokens(resolution), text_tokens(resolution)
     linear = 2.0 * network.stream * rows / speed

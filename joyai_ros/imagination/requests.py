@@ -14,13 +14,16 @@ import cv2
 import numpy as np
 
 from joyai_ros.errors import InputError
-from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry import rigid
+from joyai_ros.geometry.arrays import ColorImage, Mat4, Vec3
 from joyai_ros.geometry.boxes import Box2D, checked_box2d
-from joyai_ros.geometry.motion import CameraMotion
+from joyai_ros.geometry.motion import CameraMotion, nearest_motion, orbit
 from joyai_ros.models.angles import Angles
 
 _RED = (255, 0, 0)
 _MOST_TEXT = 2000  # characters
+_MISSED_ANGLE = np.radians(5.0)  # a motion that misses a pose by more is another view
+_MISSED_SHARE = 0.1  # of the distance to the pivot
 _ZOOM_PLAY = 1.02  # ratio below which a zoom is none
 
 
@@ -162,6 +165,37 @@ def split(motion: CameraMotion, angles: Angles) -> list[CameraMotion]:
         int(np.ceil(abs(motion.pitch_deg) / angles.most_pitch - 1e-9)),
     )
     return [CameraMotion(motion.yaw_deg / steps, motion.pitch_deg / steps, motion.zoom ** (1.0 / steps))] * steps
+
+
+@dataclass(frozen=True)
+class Towards:
+    """A motion towards a pose, and by how much it misses it: radians and metres."""
+
+    motion: CameraMotion
+    turned: float
+    moved: float
+
+
+def towards(pose: Mat4, pivot: Vec3, up: Vec3) -> Towards:
+    """Return the camera motion that comes nearest to a pose: models are told motions alone.
+
+    Args:
+        pose: (4, 4) in the frame's optical frame.
+        pivot, up: (3,) as for :func:`joyai_ros.geometry.motion.orbit`.
+
+    Raises:
+        RequestError: it misses the pose by more than 5 degrees, or by a tenth of the distance to the pivot.
+        MotionError: there is no such motion.
+    """
+    motion = nearest_motion(pose, pivot, up)
+    off = rigid.inverse(orbit(motion, pivot, up)) @ pose
+    found = Towards(motion, rigid.rotation_angle(off[:3, :3]), float(np.linalg.norm(off[:3, 3])))
+    if found.turned > _MISSED_ANGLE or found.moved > _MISSED_SHARE * np.linalg.norm(pivot):
+        raise RequestError(
+            f"no motion about the pivot leads to this pose: yaw {motion.yaw_deg:.1f}, pitch {motion.pitch_deg:.1f} and zoom "
+            f"{motion.zoom:.2f} miss it by {np.degrees(found.turned):.1f} degrees and {found.moved:.2f} m; draw it from depth"
+        )
+    return found
 
 
 def _degrees(value: float) -> str:

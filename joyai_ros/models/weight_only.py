@@ -10,7 +10,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from joyai_ros.models.precision import Weights
+
 GROUP = 64  # weights of a row that share a 4-bit scale
+
+
+class Float8Linear(nn.Module):
+    """A linear layer with weights in 8-bit floating point (e4m3) and one scale per output."""
+
+    weight: Tensor
+    scale: Tensor
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        values = linear.weight.detach().float()
+        largest = torch.finfo(torch.float8_e4m3fn).max
+        scale = (values.abs().amax(1).clamp_min(1e-12) / largest).to(linear.weight.dtype)
+        # A scale that was rounded down would carry the largest weights past what the type holds.
+        kept = (values / scale.float()[:, None]).clamp(-largest, largest)
+        self.register_buffer("weight", kept.to(torch.float8_e4m3fn))
+        self.register_buffer("scale", scale)
+        self.bias = linear.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (..., outputs) for (..., inputs)."""
+        y = functional.linear(x, self.weight.to(x.dtype)) * self.scale
+        return y if self.bias is None else y + self.bias
 
 
 class Int8Linear(nn.Module):
@@ -60,9 +85,12 @@ class Int4Linear(nn.Module):
         return functional.linear(x, weight, self.bias)
 
 
-def quantize_layers(layers: nn.Module, bits: int) -> int:
-    """Replace every linear layer below ``layers`` by one of 8 or 4 bits; return how many there were."""
-    kind = {8: Int8Linear, 4: Int4Linear}[bits]
+_KINDS = {Weights.FP8: Float8Linear, Weights.INT8: Int8Linear, Weights.INT4: Int4Linear}
+
+
+def quantize_layers(layers: nn.Module, weights: Weights) -> int:
+    """Replace every linear layer below ``layers`` by one with small weights; return how many there were."""
+    kind = _KINDS[weights]
     count = 0
     for module in list(layers.modules()):
         for name, child in list(module.named_children()):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from joyai_ros.action import Imagine
 from joyai_ros.errors import ConfigError
-from joyai_ros.geometry.arrays import Vec3
+from joyai_ros.geometry.arrays import Mat4, Vec3
 from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.imagination.mmdit.errors import DrawCanceledError, DrawMemoryError
@@ -45,6 +45,7 @@ class Order:
         view, views: which one it is, and of how many.
         observation: the frame.
         motion, pivot, up: what the camera does, in the frame's optical frame.
+        pose: (4, 4) where it is wanted, in the same frame; the motion may only lead near it.
         warp: gives the measured surface.
         how: preset, seed and the like.
     """
@@ -55,6 +56,7 @@ class Order:
     motion: CameraMotion
     pivot: Vec3
     up: Vec3
+    pose: Mat4
     warp: Warp
     how: Drawing
 
@@ -122,14 +124,11 @@ class Painting:
                 f"method {request.method!r} needs a model, and none is loaded; set the parameter imagination.model, "
                 "or use depth",
             )
-        if request.target_poses:
-            raise RefusedError(
-                Imagine.Goal.INVALID_MOTION, "a model is moved by camera motions; target poses are drawn from depth"
-            )
         config = opened.config
         try:
             preset = opened.preset(request.preset)
-            return Drawing(preset, config.size, int(request.seed), config.strength, bool(request.keep_seen))
+            keep, surface = bool(request.keep_seen), config.show_surface
+            return Drawing(preset, config.size, int(request.seed), config.strength, surface, keep)
         except ConfigError as error:
             raise RefusedError(Imagine.Goal.INVALID_METHOD, str(error)) from error
 
@@ -178,7 +177,15 @@ class Painting:
             raise DrawCanceledError("the model was let go")
         with opened.lock:
             return opened.imaginer.imagine(
-                order.observation, order.motion, order.how, order.pivot, order.up, order.warp, on_step, is_canceled
+                order.observation,
+                order.motion,
+                order.how,
+                order.pivot,
+                order.up,
+                order.warp,
+                on_step,
+                is_canceled,
+                order.pose,
             )
 
     def _feedback(self, order: Order, step: Step, has_preview: bool) -> Message:

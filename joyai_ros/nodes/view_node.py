@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from joyai_ros.engines.errors import EngineError, EngineFileError
 from joyai_ros.errors import CameraError, DepthError, InputError, MotionError, PoseError, TransformError
 from joyai_ros.geometry.arrays import Mat4, Vec3
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.motion import CameraMotion, orbit
+from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
 from joyai_ros.geometry.view import View
 from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.imagination.depth_view import DepthImaginer
@@ -26,7 +27,7 @@ from joyai_ros.imagination.mmdit.errors import DrawError, DrawMemoryError
 from joyai_ros.imagination.model_view import Drawing
 from joyai_ros.imagination.opening import OpenPainter, open_painter
 from joyai_ros.imagination.rank_views import SeenSpace
-from joyai_ros.imagination.requests import RequestError
+from joyai_ros.imagination.requests import RequestError, towards
 from joyai_ros.messages import headers
 from joyai_ros.messages.cameras import info_message
 from joyai_ros.messages.compressed import jpeg_message
@@ -249,7 +250,23 @@ class ViewNode(FrameNode[ViewNodeConfig]):
             center: Vec3 = pivot_of(pivot, observation, self.transforms, self._scenes)
             turned = replace(pivot, point=center, frame_id="", stamp=0)
             wanted += [_Wanted(orbit(motion, center, up), motion, turned, method) for method in methods]
-        return wanted + [_Wanted(target_pose(m, observation, self.transforms)) for m in request.target_poses]
+        for message in request.target_poses:
+            pose = target_pose(message, observation, self.transforms)
+            wanted += [self._towards(pose, observed, method) for method in methods]
+        return wanted
+
+    def _towards(self, pose: Mat4, observed: Observed, how: Drawing | None) -> _Wanted:
+        """Return the view from a pose; a model is told the motion that comes nearest to it."""
+        if how is None:
+            return _Wanted(pose)
+        observation = observed.observation
+        center = default_pivot(observation.camera, observation.depth)
+        found = towards(pose, center, up_of(observed))
+        self.get_logger().info(
+            f"the model is told a motion that misses the target pose by {math.degrees(found.turned):.1f} degrees and "
+            f"{found.moved:.3f} m"
+        )
+        return _Wanted(pose, found.motion, Pivot(center), how)
 
     def _imagine_one(self, goal: Goal, observed: Observed, item: _Wanted, number: int, count: int) -> Any:
         """Return the View message of one view, and publish it."""
@@ -270,6 +287,7 @@ class ViewNode(FrameNode[ViewNodeConfig]):
             motion=item.motion,
             pivot=item.pivot.point,
             up=up_of(observed),
+            pose=item.pose,
             warp=lambda pose, camera: self._locked_pose(observed, pose, camera, is_exact=True),
             how=item.how,
         )

@@ -24,6 +24,7 @@ class QuestionsConfig:
     """Questions that are asked again and again along the stream."""
 
     ask: tuple[str, ...] = setting((), "questions; a task and a colon may stand before one (count: How many cups?)")
+    views: int = setting(0, "imagined views of the frame that a model is shown with each of them", 0, 16)
     rate: float = setting(1.0, "all of them are asked so many times per second of stamp time", 0.001, 100.0)
 
 

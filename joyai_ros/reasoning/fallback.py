@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+from joyai_ros.imagination.config import ImaginationConfig
 from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.config import AskConfig
-from joyai_ros.reasoning.imagined import Imagine, from_depth
+from joyai_ros.reasoning.imagined import Imagine, from_depth, open_views
 from joyai_ros.reasoning.question import Look, Question
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import RelationConfig
@@ -32,14 +33,24 @@ class Outcome:
 
 
 @contextmanager
-def open_asker(model: ModelConfig, ask: AskConfig, relations: RelationConfig) -> Iterator[SteadyAsker]:
-    """Load the model of the settings and give it back at the end.
+def open_asker(
+    model: ModelConfig, ask: AskConfig, relations: RelationConfig, imagination: ImaginationConfig | None = None
+) -> Iterator[SteadyAsker]:
+    """Load the model of the settings, and the one that draws views for it, and give them back at the end.
+
+    Args:
+        model: answers.
+        ask: the policy and when answers agree.
+        relations: the margins of relations.
+        imagination: what draws the views that questions are shown; None: depth does.
 
     Raises:
-        JoyaiError: as :func:`joyai_ros.understanding.opening.open_model`.
+        JoyaiError: as :func:`joyai_ros.understanding.opening.open_model` and
+            :func:`joyai_ros.imagination.opening.open_painter`.
     """
     with closing(open_model(model)) as opened:
-        yield SteadyAsker(opened, ask, relations)
+        imagine = from_depth if opened.backend is None or imagination is None else open_views(imagination)
+        yield SteadyAsker(opened, ask, relations, imagine)
 
 
 class SteadyAsker:

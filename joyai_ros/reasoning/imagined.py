@@ -30,7 +30,7 @@ def by_model(painter: OpenPainter) -> Imagine:
     whoever answers; the surface itself stands in for it.
     """
     config = painter.config
-    how = Drawing(painter.preset(), config.size, strength=config.strength)
+    how = Drawing(painter.preset(), config.size, strength=config.strength, show_surface=config.show_surface)
 
     def imagine(observation: Observation, motion: CameraMotion, is_canceled: IsCanceled | None) -> View:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from joyai_ros.perception.config import QuestionsConfig
 from joyai_ros.perception.due import Due
@@ -41,7 +42,8 @@ class StreamQuestions:
     """
 
     def __init__(self, config: QuestionsConfig, asker: SteadyAsker) -> None:
-        self._questions = [question_from_words(words) for words in config.ask]
+        asked = [question_from_words(words) for words in config.ask]
+        self._questions = [replace(question, max_imagined_views=config.views) for question in asked]
         self._asker = asker
         self._due = Due(config.rate)
 

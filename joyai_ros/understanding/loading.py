@@ -25,7 +25,7 @@ def load_model(folder: Path, how: Loading) -> Any:
     if how.compile and not how.static_cache:
         raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
     if how.weights is not Weights.FULL and how.device == "spread":
-        raise ModelError("int8 and int4 weights are not spread over devices; name one device")
+        raise ModelError("fp8, int8 and int4 weights are not spread over devices; name one device")
     device = device_of("auto" if how.device == "spread" else how.device)
     is_whole = how.weights is Weights.FULL
     disable_progress_bar()  # type: ignore[no-untyped-call]  # its bars would stand in the logs of nodes
@@ -49,7 +49,7 @@ def load_model(folder: Path, how: Loading) -> Any:
         missing = sorted(info["missing_keys"])[0]
         raise ModelError(f"the model in {folder} lacks the tensor {missing}, among others; pull it again")
     if not is_whole:
-        quantize_layers(model.model.language_model.layers, 8 if how.weights is Weights.INT8 else 4)
+        quantize_layers(model.model.language_model.layers, how.weights)
         model.to(device)
     return model.eval()
 

@@ -134,6 +134,8 @@ def test_what_is_no_engine_of_this_is_refused(engines, built_engine, one_block_f
         (["build", "{folder}", "--precision", "fp7"], "fp7"),
         (["build", "{folder}", "--target", "sm89", "--provider", "cuda"], "give one of them"),
         (["build", "{folder}", "--target", "sm89", "--precision", "int4"], "does not parse"),
+        (["build", "{folder}", "--target", "sm89", "--kind", "tensorrt"], "builds for the machine that it is on"),
+        (["build", "{folder}", "--kind", "torch"], "torch"),
         (["export", "{folder}", "--out", "x", "--precision", "int8"], "fp32 or fp16"),
         (["export", "{folder}"], "--out"),
         (["fly"], "fly"),
@@ -194,3 +196,6 @@ def test_without_the_library_the_extra_is_named(one_block_folder, tmp_path, caps
     words = ["build", str(one_block_folder), "--target", "sm89", "--out", str(tmp_path)]
     assert run(["engine", *words]) == 1
     assert "engines-rtx" in capsys.readouterr().err
+    monkeypatch.setattr("joyai_ros.engines.tensorrt_build.PLAIN_MODULES", ("no_such_module",))
+    assert run(["engine", "build", str(one_block_folder), "--kind", "tensorrt", "--out", str(tmp_path)]) == 1
+    assert "it comes with JetPack" in capsys.readouterr().err

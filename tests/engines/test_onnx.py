@@ -125,6 +125,19 @@ def test_what_cannot_be_run_says_so(exported, tmp_path):
             OnnxSession(broken)
 
 
+@pytest.mark.parametrize("form", Form)
+def test_bound_inputs_and_results_are_those_of_a_plain_run(form, exported):
+    """The result is written where PyTorch has it, and inputs are read where they lie: other than by a copy, nothing differs."""
+    session = OnnxSession(exported[form], threads=1)
+    for values in samples():
+        plain = session._session.run(None, {name: value.numpy() for name, value in values.items()})[0]
+        np.testing.assert_array_equal(session(values).numpy(), plain)
+    # Values that do not lie one after the other are put in order first.
+    turned = values | {"tokens": values["tokens"].transpose(0, 2).contiguous().transpose(0, 2)}
+    assert not turned["tokens"].is_contiguous()
+    np.testing.assert_array_equal(session(turned).numpy(), plain)
+
+
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
 def test_a_provider_that_is_not_there_is_an_error(provider, exported):
     import onnxruntime

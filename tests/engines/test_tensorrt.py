@@ -1,5 +1,8 @@
 """Engines of TensorRT for RTX, built here for GPUs that are not here; none of them is run."""
 
+import sys
+import types
+
 import pytest
 
 pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
@@ -31,10 +34,17 @@ def test_sizes_are_in_order():
         Sizes(2, 1, 4)
 
 
-def test_without_the_library_it_is_named(monkeypatch):
+def test_without_the_library_it_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("joyai_ros.engines.tensorrt_build.RTX_MODULES", ("no_such_module",))
     with pytest.raises(MissingDependencyError, match="engines-rtx"):
         tensorrt_library()
+    monkeypatch.setattr("joyai_ros.engines.tensorrt_build.PLAIN_MODULES", ("no_such_module",))
+    with pytest.raises(MissingDependencyError, match=r"it comes with JetPack; elsewhere install .*engines-gpu"):
+        tensorrt_library(rtx=False)
+    with pytest.raises(MissingDependencyError, match="TensorRT is not installed"):
+        build_engine(tmp_path / "graph.onnx", tmp_path / "engine", AXES, SIZES, None)
+    with pytest.raises(MissingDependencyError, match="TensorRT is not installed"):
+        TensorRtSession(tmp_path / "engine", rtx=False)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +96,37 @@ def test_an_engine_with_weights_in_eight_bits_is_built(gpu, graph, tmp_path):
     assert small.stat().st_size < 0.85 * graph.stat().st_size
     engine = build_engine(small, tmp_path / "engine", AXES, SIZES, gpu)
     assert engine.read_bytes() != build_engine(graph, tmp_path / "half", AXES, SIZES, gpu).read_bytes()
+
+
+@pytest.fixture
+def plain(library, monkeypatch):
+    """The library of RTX in the place of TensorRT, which is not here: the interface is the same. As there is no GPU either,
+    the stand-in builds for one that is elsewhere, where TensorRT would take the one that it finds.
+    """
+
+    class Builder(library.Builder):
+        def create_builder_config(self):
+            config = super().create_builder_config()
+            config.num_compute_capabilities = 1
+            config.set_compute_capability(library.ComputeCapability.SM89, 0)
+            return config
+
+    names = {name: getattr(library, name) for name in dir(library) if not name.startswith("__")}
+    module = types.ModuleType("stand_in_for_tensorrt")
+    module.__dict__.update(names | {"Builder": Builder, "__version__": library.__version__})
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr("joyai_ros.engines.tensorrt_build.PLAIN_MODULES", (module.__name__,))
+    return module
+
+
+def test_the_same_code_builds_with_the_other_library(plain, graph, tmp_path):
+    assert tensorrt_library(rtx=False) is plain
+    assert library_name(rtx=False) == f"tensorrt {plain.__version__}"
+    engine = build_engine(graph, tmp_path / "engine", AXES, SIZES, None)
+    assert "MALFORMED_ENGINE" not in check_rtx_engine(engine).reasons
+    if not torch.cuda.is_available():
+        with pytest.raises(EngineError, match="needs the GPU that it was built for"):
+            TensorRtSession(engine, rtx=False)
 
 
 def test_engines_for_different_gpus_differ(graph, tmp_path):

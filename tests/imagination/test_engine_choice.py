@@ -12,6 +12,9 @@ pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
 pytest.importorskip("onnxruntime", reason="ONNX Runtime runs the graphs")
 pytest.importorskip("onnxscript", reason="torch.onnx writes graphs with onnxscript")
 
+import torch
+
+from joyai_ros.engines import cuda_graphs
 from joyai_ros.engines.config import EngineConfig, EngineKind, EnginePrecision, OnFailure, Provider
 from joyai_ros.engines.errors import EngineFileError, EngineTargetError, ForeignEngineError
 from joyai_ros.errors import ConfigError, MissingDependencyError
@@ -99,7 +102,8 @@ def test_without_a_warning_handler_the_log_says_it(engines, one_block_folder, mo
 @pytest.mark.parametrize(
     ("values", "error"),
     [
-        ({"kind": EngineKind.TENSORRT_RTX}, EngineTargetError),
+        ({"kind": EngineKind.TENSORRT_RTX}, (EngineTargetError, MissingDependencyError)),
+        ({"kind": EngineKind.TENSORRT}, (EngineTargetError, MissingDependencyError)),
         ({"provider": Provider.CUDA}, EngineFileError),  # which takes the other form of the graph
         ({"precision": EnginePrecision.INT8}, EngineFileError),
     ],
@@ -142,7 +146,40 @@ def test_the_hash_of_the_weights_follows_them(one_block_folder, tmp_path):
     assert transformer_hash(check_pipeline(folder)) != plain
 
 
-def test_four_bits_are_not_for_tensorrt(one_block_folder):
-    how = EngineConfig(kind=EngineKind.TENSORRT_RTX, precision=EnginePrecision.INT4)
+@pytest.mark.parametrize(
+    ("values", "loading"),
+    [
+        ({"kind": EngineKind.ONNX}, {}),
+        ({"kind": EngineKind.TORCH}, {"device": "cpu"}),
+        ({"kind": EngineKind.TENSORRT}, {"device": "cpu"}),
+    ],
+)
+def test_cuda_graphs_are_refused_where_there_can_be_none(values, loading, one_block_folder):
+    with pytest.raises(ConfigError, match="cuda_graphs"):
+        open_pipeline(one_block_folder, PipelineLoading(**loading), EngineConfig(cuda_graphs=True, **values))
+
+
+def test_a_step_that_is_replayed_draws_the_same(one_block_folder, monkeypatch):
+    """All but the graph, for which a plain call stands in: the network by name, in memory that stays where it is."""
+    sizes = []
+
+    def stand_in(run):
+        result = run()
+        sizes.append(tuple(result.shape))
+        return lambda: result.copy_(run()), result
+
+    monkeypatch.setattr(cuda_graphs, "capture", stand_in)
+    monkeypatch.setattr(engine_choice, "device_of", lambda name: torch.device("cuda"))
+    opened = open_pipeline(one_block_folder, PipelineLoading(), EngineConfig(cuda_graphs=True))
+    words = []
+    inner = opened.denoiser._run
+    opened.denoiser._run = lambda values: (words.append(values["text"].shape[1]), inner(values))[1]
+    np.testing.assert_allclose(drawn(opened), drawn(open_pipeline(one_block_folder)), atol=1)
+    assert len(sizes) == 1 and set(words) == {64}
+
+
+@pytest.mark.parametrize("kind", [EngineKind.TENSORRT, EngineKind.TENSORRT_RTX])
+def test_four_bits_are_not_for_tensorrt(kind, one_block_folder):
+    how = EngineConfig(kind=kind, precision=EnginePrecision.INT4)
     with pytest.raises(EngineTargetError, match="does not parse"):
         Source(check_pipeline(one_block_folder), how, "sm89")

@@ -29,7 +29,7 @@ from joyai_ros.imagination.mmdit.sampler import Sampler
 from joyai_ros.models.card import load_card
 from joyai_ros.models.pipeline_folder import EDIT, check_pipeline
 from joyai_ros.models.precision import Weights
-from joyai_ros.models.weight_only import Int4Linear, Int8Linear
+from joyai_ros.models.weight_only import Float8Linear, Int4Linear, Int8Linear
 from tests.imagination.pictures import blocks
 
 
@@ -93,7 +93,10 @@ def test_what_passes_through_the_cpu_must_fit_there(edit_folder, monkeypatch):
     assert load_pipeline(edit_folder).kind == EDIT  # as it is, it does not
 
 
-@pytest.mark.parametrize(("weights", "kind", "off"), [(Weights.INT8, Int8Linear, 1.0), (Weights.INT4, Int4Linear, 6.0)])
+@pytest.mark.parametrize(
+    ("weights", "kind", "off"),
+    [(Weights.FP8, Float8Linear, 2.0), (Weights.INT8, Int8Linear, 1.0), (Weights.INT4, Int4Linear, 6.0)],
+)
 def test_smaller_weights_draw_nearly_the_same(weights, kind, off, edit_folder, edit_pipeline):
     small = load_pipeline(edit_folder, PipelineLoading(weights=weights))
     layers = [module for module in small.transformer.double_blocks.modules() if isinstance(module, kind)]

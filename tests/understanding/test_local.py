@@ -174,17 +174,17 @@ def test_nothing_is_asked_of_a_network(small_folder, monkeypatch):
     assert offline.answer([ask()])[0].finish is Finish.STOP
 
 
-@pytest.mark.parametrize("weights", [Weights.INT8, Weights.INT4])
+@pytest.mark.parametrize("weights", [Weights.FP8, Weights.INT8, Weights.INT4])
 def test_small_weights(backend, small_folder, weights):
     small = load(small_folder, weights=weights)
     reply = small.answer([ask(format=Boxes(2))])[0]
     parse(Boxes(2), reply.text)
-    bits = {Weights.INT8: torch.int8, Weights.INT4: torch.uint8}[weights]
+    bits = {Weights.FP8: torch.float8_e4m3fn, Weights.INT8: torch.int8, Weights.INT4: torch.uint8}[weights]
     layers = small._network.model.model.language_model.layers
     held = [buffer for buffer in layers.buffers() if buffer.dtype is bits]
     assert len(held) == 7 * len(layers)
     full = backend._network.model.model.language_model.layers
-    assert _bytes(layers) < _bytes(full) * {Weights.INT8: 0.27, Weights.INT4: 0.17}[weights]
+    assert _bytes(layers) < _bytes(full) * {Weights.FP8: 0.27, Weights.INT8: 0.27, Weights.INT4: 0.17}[weights]
 
 
 def _bytes(module) -> int:

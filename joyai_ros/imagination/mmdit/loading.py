@@ -184,7 +184,7 @@ def _load(
     with memory_errors_as(_too_large(folder)):
         network.requires_grad_(False)
         if layers is not None and weights is not Weights.FULL:
-            quantize_layers(layers(network), 8 if weights is Weights.INT8 else 4)
+            quantize_layers(layers(network), weights)
         return network.to(device).eval()
 
 

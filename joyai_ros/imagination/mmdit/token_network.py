@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from joyai_ros.imagination.mmdit.denoiser import TokenBatch, TorchDenoiser
 from joyai_ros.imagination.mmdit.tokens import Rotary, rotary
@@ -30,11 +31,11 @@ AXES: Mapping[str, tuple[str | None, ...]] = {
 class TokenNetwork(nn.Module):
     """The network as a module that can be exported; its inputs are :data:`INPUTS`."""
 
-    def __init__(self, transformer: Any) -> None:
-        """Take diffusers' transformer; its attention is replaced, as by :class:`TorchDenoiser`."""
+    def __init__(self, transformer: Any, compiler: str | None = None) -> None:
+        """Take diffusers' transformer, and what compiles its blocks, as :class:`TorchDenoiser` does."""
         super().__init__()
         self.transformer = transformer
-        self._denoiser = TorchDenoiser(transformer)
+        self._denoiser = TorchDenoiser(transformer, compiler)
 
     def forward(self, tokens: Tensor, timestep: Tensor, text: Tensor, mask: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Return the (rows, image tokens, token size) float32 velocities; see :class:`TokenBatch` for the shapes."""
@@ -68,9 +69,15 @@ def example_inputs(config: Any, rows: int, grid: tuple[int, int], words: int, se
 class EngineDenoiser:
     """A denoiser whose network is run by an engine."""
 
-    def __init__(self, run: Callable[[Mapping[str, Tensor]], Tensor]) -> None:
-        """Take the engine's call: from tensors by the names of :data:`INPUTS` to the velocities."""
+    def __init__(self, run: Callable[[Mapping[str, Tensor]], Tensor], words: int = 1) -> None:
+        """Take the engine's call, and of how many words the length of a text is a multiple.
+
+        Args:
+            run: from tensors by the names of :data:`INPUTS` to the velocities.
+            words: texts are filled up to it, so that prompts of nearly the same length have the same sizes.
+        """
         self._run = run
+        self._words = words
 
     def __call__(self, batch: TokenBatch) -> Tensor:
         """See :class:`denoiser.Denoiser`; an engine always has a mask, so that one graph serves all batches."""
@@ -78,5 +85,7 @@ class EngineDenoiser:
         if mask is None:
             keys = batch.tokens.shape[1] + batch.text.shape[1]
             mask = torch.ones((len(batch.tokens), keys), dtype=torch.bool, device=batch.tokens.device)
-        values = (batch.tokens, batch.timestep, batch.text.float(), mask, batch.rotary.cos, batch.rotary.sin)
+        filling = -batch.text.shape[1] % self._words
+        text, mask = functional.pad(batch.text.float(), (0, 0, 0, filling)), functional.pad(mask, (0, filling))
+        values = (batch.tokens, batch.timestep, text, mask, batch.rotary.cos, batch.rotary.sin)
         return self._run(dict(zip(INPUTS, values, strict=True)))
