@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import rich.box
 from rich.table import Table
 
 from joyai_ros.cli.demo_check import ObjectCheck, RelationCheck, ViewCheck
-from joyai_ros.errors import OutputError
+from joyai_ros.cli.page import document, figure, table
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.scene.types import SpatialRelation
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
-img { max-width: 100%; border-radius: 4px; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .8rem; border-bottom: 1px solid #8884; text-align: left; }
-td.number { text-align: right; }
-.true { color: #1a8f4a; } .false { color: #c8321f; }
-figure { margin: 1rem 0; } figcaption, .note { color: #777; font-size: .9rem; }
-code { background: #8882; padding: .1rem .3rem; border-radius: 3px; }
-"""
 
 
 @dataclass(frozen=True)
@@ -136,62 +122,45 @@ def verdict(checks: Sequence[RelationCheck]) -> str:
 
 def terminal_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Return a table for the terminal; columns after the first are numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=rich.box.SIMPLE)
+    shown = Table(title=title, title_justify="left", title_style="bold", box=rich.box.SIMPLE)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+        shown.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
-    return table
+        shown.add_row(*row)
+    return shown
 
 
 def write_html(report: Report) -> str:
     """Return the report as one self-contained HTML document."""
-    pictures = "".join(_figure(picture) for picture in report.pictures)
-    topics = _table(("topic", "type", "messages"), [(name, kind, str(count)) for name, kind, count in report.topics])
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>joyai_ros demo, seed {report.seed}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>
-<h1>What a robot camera saw</h1>
+    pictures = "".join(figure(picture.image, picture.caption) for picture in report.pictures)
+    topics = table(("topic", "type", "messages"), [(name, kind, str(count)) for name, kind, count in report.topics])
+    body = f"""<h1>What a robot camera saw</h1>
 <p>A simulated RGB-D camera moved around a table (scene distribution <code>tabletop-v1</code>, seed {report.seed}) and
 was recorded as a ROS 2 bag. The perception read that bag, without ROS and without a neural network, and wrote what it
 understood into a second one: {report.frames} scenes, {1000 * report.seconds:.0f} ms each (median). The simulator knows
 the truth, so everything below is compared with it.</p>
 {pictures}
 <h2>Objects</h2>
-{_table(OBJECT_COLUMNS, object_rows(report.objects))}
+{table(OBJECT_COLUMNS, object_rows(report.objects))}
 <p class="note">Sizes are length × width × height of the gravity-aligned box, fused over the recording; what no frame
 showed of an object is not in its box. ± is the standard deviation that the engine itself states.</p>
 <h2>Relations</h2>
 <p>{html.escape(verdict(report.relations))} Of a relation and its converse one is listed.</p>
 <details><summary>All of them</summary>{_relations(report.relations, _names(report.objects))}</details>
 <h2>Imagined views</h2>
-{_table(VIEW_COLUMNS, view_rows(report.views))}
+{table(VIEW_COLUMNS, view_rows(report.views))}
 <p class="note">Drawn from the last frame and what earlier frames saw. Peak signal-to-noise ratio against what the
 simulator draws from the same place, for the pixels that the camera measured and for the whole image, invented pixels
 included.</p>
 <h2>The bag</h2>
 {topics}
 <p>Open the folder <code>bag</code> in Foxglove or RViz. The folder <code>frame</code> holds one frame as files for
-<code>joyai-ros scene</code> and <code>joyai-ros imagine</code>.</p>
-</body></html>
-"""
+<code>joyai-ros scene</code> and <code>joyai-ros imagine</code>.</p>"""
+    return document(f"joyai_ros demo, seed {report.seed}", body)
 
 
 def _centimetres(size: Iterable[float]) -> str:
     return "×".join(f"{100 * value:.1f}" for value in size)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td{_numeric(i)}>{html.escape(cell)}</td>" for i, cell in enumerate(row)) + "</tr>"
-        for row in rows
-    )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _numeric(column: int) -> str:
-    return ' class="number"' if column > 1 else ""
 
 
 def _names(objects: Sequence[ObjectCheck]) -> dict[str, str]:
@@ -223,12 +192,3 @@ def measured(relation: SpatialRelation) -> str:
     factor, unit = (100.0, "cm") if relation.unit == "m" else (1.0, relation.unit)
     spread = "" if relation.sigma is None else f" ± {factor * relation.sigma:.1f}"
     return f"{factor * relation.value:.1f}{spread} {'' if unit == '1' else unit}".rstrip()
-
-
-def _figure(picture: Picture) -> str:
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 90])
-    if not done:
-        raise OutputError(f"the picture {picture.caption!r} cannot be encoded")
-    source = "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-    caption = html.escape(picture.caption)
-    return f'<figure><img src="{source}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'
