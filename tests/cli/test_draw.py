@@ -16,7 +16,7 @@ from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.imagination.mmdit.sampler import Sampler
 from joyai_ros.imagination.requests import MoveCamera
 from joyai_ros.models.folder import write_lock
-from tests.geometry.analytic import CAMERA, Room
+from tests.geometry.analytic import CAMERA, Room, moved
 
 QUICK = ("--size", 64, "--steps", 2)
 
@@ -203,3 +203,20 @@ def test_ctrl_c_ends_a_drawing_and_leaves_no_file(typed, edit_folder, tmp_path, 
     code, out, _ = typed("generate", "A cup.", "--model", edit_folder, *QUICK, "--out", tmp_path / "cup.png")
     assert (code, out) == (130, "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_target_pose_by_a_model(typed, frame, edit_folder, tmp_path):
+    """The nearest motion is told, and by how much it misses the pose; too far is refused before a model is loaded."""
+    poses = {"here": np.eye(4), "there": moved(x=-0.4, yaw=0.2), "aside": moved(x=0.5)}
+    for name, pose in poses.items():
+        np.savetxt(tmp_path / f"{name}.txt", pose)
+    words = ["imagine", *frame["all"], "--method", "model", "--model", edit_folder, *QUICK, "--up", "0,-1,0"]
+    words += ["--out", tmp_path / "view.png", "--json", tmp_path / "view.json", "--pose", tmp_path / "here.txt"]
+    code, _, err = typed(*words, "--target-pose", tmp_path / "there.txt")
+    assert (code, err) == (0, "")
+    said = json.loads((tmp_path / "view.json").read_text())
+    np.testing.assert_allclose(said["source_from_view"], poses["there"])
+    assert 0 < said["missed"]["metres"] < 0.2 and said["missed"]["angle_deg"] < 1
+    assert "Yaw" in said["prompts"][0] and "Pitch 0°" in said["prompts"][0]
+    code, _, err = typed(*words[:-4], "--pose", tmp_path / "here.txt", "--target-pose", tmp_path / "aside.txt")
+    assert code == 2 and "draw it from depth" in err and err.count("\n") == 1

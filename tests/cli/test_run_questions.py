@@ -1,6 +1,7 @@
 """Questions along a bag: who answers, how often, what is left out, and what the answers hold."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,30 @@ def test_a_model_behind_a_server_is_checked_against_depth(answered):
         assert (answer.model, answer.status) == ("spatial", Status.CONTRADICT)
         assert answer.model_value == pytest.approx(0.6)
         assert answer.value == answer.geometry_value
+
+
+def test_a_model_is_shown_views_from_elsewhere(answered):
+    with serving(says('{"value": 60, "unit": "cm"}'), models=("spatial",)) as server:
+        answers, _ = answered(HEIGHT, **{"model.server.url": server.url, "questions.views": 2})
+    assert [answer.evidence_views for answer in answers] == [3, 3]
+
+
+def test_a_model_draws_them(answered, edit_folder, monkeypatch):
+    from joyai_ros.imagination.mmdit.sampler import Sampler
+
+    prompts, draw = [], Sampler.draw
+
+    def counted(self, requests, size, preset, *others, **named):
+        prompts.append(requests[0].prompt)
+        return draw(self, requests, size, replace(preset, steps=1), *others, **named)
+
+    monkeypatch.setattr(Sampler, "draw", counted)
+    drawing = {"imagination.model": str(edit_folder), "imagination.size": 64}
+    with serving(says('{"value": 60, "unit": "cm"}'), models=("spatial",)) as server:
+        answers, _ = answered(HEIGHT, **{"model.server.url": server.url, "questions.views": 2}, **drawing)
+    assert len(prompts) == 4 and "Yaw 20°" in prompts[0] and "Yaw -20°" in prompts[1]
+    # Views of a model that was not trained are not consistent with the surface, which then stands in for them.
+    assert [answer.evidence_views for answer in answers] == [3, 3]
 
 
 def test_where_the_model_fails_geometry_answers_and_it_is_counted(answered):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from joyai_ros.errors import MotionError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.motion import DEFAULT_PIVOT_DISTANCE, CameraMotion, default_pivot, orbit
+from joyai_ros.geometry.motion import DEFAULT_PIVOT_DISTANCE, CameraMotion, default_pivot, nearest_motion, orbit
 
 LEVEL = np.array([0.0, -1.0, 0.0])
 CAMERA = Camera(64, 48, 60.0, 60.0, 32.0, 24.0)
@@ -45,6 +45,19 @@ def test_roll_stays_as_it_was(pivot, tilt, roll, yaw, pitch, zoom):
     pose = orbit(CameraMotion(yaw, pitch, zoom), pivot, up)
     turned = roll_of(pose[:3, :3].T @ up) - roll_of(up)
     assert abs(math.remainder(turned, 2 * math.pi)) < 1e-6
+
+
+@given(pivots, tilts, rolls, st.floats(-179, 179), pitches, zooms)
+def test_the_nearest_motion_to_a_motions_pose_is_that_motion(pivot, tilt, roll, yaw, pitch, zoom):
+    up = up_of(tilt, roll)
+    found = nearest_motion(orbit(CameraMotion(yaw, pitch, zoom), pivot, up), pivot, up)
+    np.testing.assert_allclose([found.yaw_deg, found.pitch_deg, found.zoom], [yaw, pitch, zoom], rtol=1e-6, atol=1e-6)
+
+
+def test_a_pose_at_the_pivot_has_no_motion():
+    pivot = np.array([0.0, 0.0, 2.0])
+    with pytest.raises(MotionError, match="at the pivot"):
+        nearest_motion(rigid.make_transform(np.eye(3), pivot), pivot, LEVEL)
 
 
 @given(pivots, tilts, rolls, pitches)

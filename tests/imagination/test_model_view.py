@@ -203,6 +203,31 @@ def test_a_motion_beyond_the_model_is_drawn_in_parts():
         imaginer.imagine(frame(), CameraMotion(50.0), HOW)
 
 
+def test_a_target_pose_is_what_the_view_is_held_against():
+    """The model is told the nearest motion, and goes there; the pose that was wanted is three degrees away from it."""
+    turn = rigid.make_transform(rigid.axis_angle(np.array([0.0, 0.0, 1.0]), np.radians(4.0)), np.zeros(3))
+    wanted = commanded() @ turn
+    made = ModelImaginer(Painter(), "painter", SHAPES).imagine(frame(), MOTION, HOW, pose=wanted)
+    np.testing.assert_allclose(made.view.source_from_view, wanted)
+    degrees, _ = far(made.view.estimated_source_from_view, wanted)
+    assert 3.0 < degrees < 5.0 and made.view.consistency is Consistency.INCONSISTENT
+
+
+@pytest.mark.parametrize(("strength", "has_start"), [(1.0, False), (0.5, True)])
+def test_the_surface_is_shown_as_a_second_image(strength, has_start):
+    painter = Painter()
+    how = replace(HOW, show_surface=True, strength=strength)
+    made = ModelImaginer(painter, "painter", SHAPES).imagine(frame(), MOTION, how)
+    (request,) = painter.asked
+    first, second = request.references
+    surface = DepthImaginer().imagine_pose(frame(), commanded(), made.view.camera, is_exact=True)
+    np.testing.assert_array_equal(second, surface.image)
+    assert first.shape == second.shape and np.abs(first.astype(int) - second).mean() > 1
+    assert (request.start is not None) == has_start
+    with pytest.raises(DepthError, match="only where there is depth"):
+        ModelImaginer(painter, "painter", SHAPES).imagine(replace(frame(), depth=None), MOTION, how)
+
+
 def test_what_cannot_be_drawn():
     imaginer = ModelImaginer(Painter(), "painter", SHAPES)
     with pytest.raises(BucketError, match="no buckets of size 300"):

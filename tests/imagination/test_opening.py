@@ -3,6 +3,7 @@
 import weakref
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("diffusers", reason="the MMDiT runs on diffusers' modules")
@@ -71,3 +72,17 @@ def test_what_is_refused_before_anything_is_loaded(edit_folder, small_folder, mo
             open_painter(config)
     with pytest.raises(AssertionError, match="nothing is loaded"):
         open_painter(good)
+
+
+def test_only_a_model_for_several_images_is_shown_the_surface(edit_folder, plus_folder):
+    config = ImaginationConfig(model=str(edit_folder), size=64, show_surface=True)
+    with pytest.raises(ConfigError, match="takes one image; leave show_surface out"):
+        open_painter(config)
+    painter = open_painter(replace(config, model=str(plus_folder)))
+    plain = Drawing(replace(PRESETS["fast"], steps=2), 64)
+    images = [
+        painter.imaginer.imagine(frame(), CameraMotion(20.0), replace(plain, show_surface=shown)).drawn
+        for shown in (True, False)
+    ]
+    assert images[0].shape == images[1].shape == (48, 64, 3)
+    assert np.abs(images[0].astype(int) - images[1]).max() > 1, "it looks at what it is shown"

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joyai_ros.errors import BoxError
-from joyai_ros.geometry.motion import CameraMotion
+from joyai_ros.geometry import rigid
+from joyai_ros.geometry.motion import CameraMotion, orbit
 from joyai_ros.imagination.requests import (
     Angles,
     Edit,
@@ -18,6 +19,7 @@ from joyai_ros.imagination.requests import (
     Side,
     references,
     split,
+    towards,
 )
 
 IMAGE = np.full((48, 64, 3), 90, np.uint8)
@@ -91,3 +93,36 @@ def test_how_many_images_a_request_takes():
     for request, images, most in ((Generate("x"), [IMAGE], 1), (Edit("x"), [], 1), (Edit("x"), [IMAGE] * 2, 1)):
         with pytest.raises(RequestError):
             references(request, images, most)
+
+
+PIVOT, UP = np.array([0.0, 0.0, 2.0]), np.array([0.0, -1.0, 0.0])
+
+
+@pytest.mark.parametrize(("roll", "aside"), [(0.0, 0.0), (4.0, 0.0), (0.0, 0.15), (-3.0, -0.1)])
+def test_a_pose_becomes_the_nearest_motion_and_says_what_that_misses(roll, aside):
+    moved = orbit(CameraMotion(25, 10, 1.2), PIVOT, UP)
+    rolled = rigid.make_transform(rigid.axis_angle(np.array([0.0, 0.0, 1.0]), np.radians(roll)), np.zeros(3))
+    pose = moved @ rolled
+    pose[:3, 3] += aside * moved[:3, 0]
+    found = towards(pose, PIVOT, UP)
+    assert (found.motion.yaw_deg, found.motion.pitch_deg) == pytest.approx((25, 10), abs=2.5)
+    assert found.motion.zoom == pytest.approx(1.2, abs=0.01)
+    off = rigid.inverse(orbit(found.motion, PIVOT, UP)) @ pose
+    assert found.turned == pytest.approx(rigid.rotation_angle(off[:3, :3]), abs=1e-6)
+    assert found.moved == pytest.approx(np.linalg.norm(off[:3, 3]))
+    assert np.degrees(found.turned) == pytest.approx(abs(roll), abs=2.0) and found.moved == pytest.approx(
+        abs(aside), abs=0.02
+    )
+
+
+@pytest.mark.parametrize(
+    ("turn", "place"),
+    [
+        (rigid.axis_angle(np.array([0.0, 0.0, 1.0]), 0.2), (0.0, 0.0, 0.0)),  # a roll
+        (np.eye(3), (0.4, 0.0, 0.0)),  # aside, and looking past the pivot
+        (rigid.axis_angle(np.array([0.0, 1.0, 0.0]), 0.3), (0.0, 0.0, 0.0)),  # a turn on the spot
+    ],
+)
+def test_a_pose_that_no_motion_leads_near_is_refused(turn, place):
+    with pytest.raises(RequestError, match=r"miss it by .* degrees and .* m; draw it from depth"):
+        towards(rigid.make_transform(turn, np.array(place)), PIVOT, UP)

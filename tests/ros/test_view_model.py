@@ -162,6 +162,22 @@ def test_without_depth_a_model_still_draws_and_says_so(ros, frames, imagine, ope
     assert result.error_code == CODES.NO_DEPTH
 
 
+def _aside(metres):
+    pose = PoseStamped()
+    pose.pose.position.x = metres
+    return pose
+
+
+def test_a_target_pose_is_drawn_by_the_nearest_motion(ros, robot, imagine, opened):
+    started(ros, robot, painted(opened, unmoved))
+    status, result = ros.result(ros.send(imagine, Imagine.Goal(target_poses=[_aside(0.01)], method="both")))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
+    assert [view.method for view in result.views] == ["depth", "model"]
+    for view in result.views:
+        np.testing.assert_allclose(pose_from_message(view.commanded_pose)[:3, 3], [0.01, 0, 0], atol=1e-9)
+    assert result.views[1].has_motion and abs(result.views[1].motion.yaw_deg) < 1.0
+
+
 def test_goals_that_the_model_cannot_meet(ros, robot, imagine, opened):
     started(ros, robot, opened)
     for goal, code, words in (
@@ -169,7 +185,7 @@ def test_goals_that_the_model_cannot_meet(ros, robot, imagine, opened):
         (wants((10.0, 0.0, 1.0), seed=2**63), CODES.INVALID_METHOD, "seed"),
         (wants((10.0, 0.0, 1.0), method="magic"), CODES.INVALID_METHOD, "depth, model or both"),
         (wants((0.0, 100.0, 1.0)), CODES.INVALID_MOTION, "past straight down"),
-        (Imagine.Goal(target_poses=[PoseStamped()], method="model"), CODES.INVALID_MOTION, "camera motions"),
+        (Imagine.Goal(target_poses=[_aside(1.0)], method="model"), CODES.INVALID_MOTION, "draw it from depth"),
     ):
         status, result = ros.result(ros.send(imagine, goal))
         assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, code), result.error_msg
