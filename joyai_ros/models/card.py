@@ -45,6 +45,7 @@ class ModelCard:
             not calibrated, and confidences stay unset.
         angles: how a model that draws counts the angles of a camera motion.
         preset: how it draws where nobody says; null for the package's default.
+        listing: whether it was trained to list what it sees before it answers; see :mod:`joyai_ros.understanding.listing`.
         unverified: what this card says by its sources alone.
         training: of a model that was trained here: command, hash of the data, seed, steps and loss.
         scores: what ``joyai-ros eval`` found, by the name of the score.
@@ -65,6 +66,7 @@ class ModelCard:
     confidence_temperature: float | None = None
     angles: Angles = Angles()
     preset: str | None = None
+    listing: bool = False
     unverified: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -141,6 +143,8 @@ def _value(path: Path, key: str, value: Any) -> Any:
             return {} if key in ("memory", *_MAPPINGS) else () if key == "unverified" else None
         if key in _TEXTS:
             return _typed(value, str)
+        if key == "listing":
+            return _typed(value, bool)
         if key == "parameters":
             return _typed(value, int)
         if key == "confidence_temperature":

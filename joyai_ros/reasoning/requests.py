@@ -5,10 +5,14 @@ Questions to a model and the data that it is trained on are made by the same fun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.reasoning.question import Asked, Look
 from joyai_ros.understanding.anchors import draw_marks
 from joyai_ros.understanding.formats import AnswerFormat, Choice
+from joyai_ros.understanding.listing import Marks
 from joyai_ros.understanding.prompts import Referent, plain, prompt_for
 
 
@@ -20,6 +24,23 @@ def shown(asked: Asked) -> list[ColorImage]:
     if not asked.things:
         return [look.observation.color for look in asked.looks]
     return [draw_marks(look.observation.color, [thing.box for thing in look.things]) for look in asked.looks]
+
+
+def marks_of(asked: Asked) -> tuple[Marks | None, ...]:
+    """Return the boxes that :func:`shown` numbers in each frame, as shares of the image; None where it numbers none."""
+    if not asked.things:
+        return ()
+    return tuple(
+        marks_within([thing.box for thing in look.things], look.observation.camera.size) for look in asked.looks
+    )
+
+
+def marks_within(boxes: Sequence[Box2D | None], size: tuple[int, int]) -> Marks:
+    """Return boxes in pixels as shares of an image of (width, height)."""
+    width, height = size
+    return tuple(
+        None if box is None else (box[0] / width, box[1] / height, box[2] / width, box[3] / height) for box in boxes
+    )
 
 
 def prompt_of(asked: Asked, named: bool = True) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 from joyai_ros.errors import JoyaiError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.understanding.formats import AnswerFormat
+from joyai_ros.understanding.listing import Marks
 
 OnText = Callable[[int, str], None]
 IsCanceled = Callable[[], bool]
@@ -52,6 +53,8 @@ class ModelRequest:
         system: the text before everything else; empty for none.
         sampling: None for greedy decoding.
         max_tokens: of the answer; None for as many as its format can need.
+        marks: of each image, the boxes that are numbered on it, None where there are none; empty for none at all. A model that
+            lists what it sees is told them, to every other they are drawn alone.
     """
 
     images: tuple[ColorImage, ...]
@@ -60,6 +63,7 @@ class ModelRequest:
     system: str = ""
     sampling: Sampling | None = None
     max_tokens: int | None = None
+    marks: tuple[Marks | None, ...] = ()
 
 
 @dataclass(frozen=True)

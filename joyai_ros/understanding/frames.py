@@ -44,7 +44,7 @@ class Newest(Generic[T]):
 
 
 class FrameMemory:
-    """Features of single images, and prefixes of whole prompts, of the frames that were asked about last.
+    """Features and listings of single images, and prefixes of whole prompts, of the frames that were asked about last.
 
     Args:
         frames: prefixes that are kept.
@@ -54,11 +54,13 @@ class FrameMemory:
     def __init__(self, frames: int, images: int) -> None:
         self.features: Newest[Features] = Newest(images)
         self.prefixes: Newest[Prefix] = Newest(frames)
+        self.listings: Newest[str] = Newest(images)
 
     def clear(self) -> None:
         """Forget all."""
         self.features.clear()
         self.prefixes.clear()
+        self.listings.clear()
 
 
 def contents_of(groups: Sequence[Sequence[ColorImage]]) -> list[tuple[bytes, ...]]:

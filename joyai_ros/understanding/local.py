@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
+from joyai_ros.understanding.listing import Marks
+from joyai_ros.understanding.listing_writer import ListingWriter
 from joyai_ros.understanding.loading import load_model, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
 from joyai_ros.understanding.network import Features, Network
@@ -41,6 +44,7 @@ class LocalBackend:
         name: of the model's card.
         folder: the model's, or one with the authors' layout; nothing is downloaded.
         settings: how it is loaded and run.
+        listing: whether the model first lists what it sees, once for each image, and answers from that.
 
     Raises:
         ModelFolderError: the folder is not one of a whole Qwen3-VL model in safetensors.
@@ -49,7 +53,9 @@ class LocalBackend:
         ModelMemoryError: it does not fit.
     """
 
-    def __init__(self, name: str, folder: Path, settings: LocalSettings = LocalSettings()) -> None:
+    def __init__(
+        self, name: str, folder: Path, settings: LocalSettings = LocalSettings(), *, listing: bool = False
+    ) -> None:
         self._name = name
         self._settings = settings
         folder = check_folder(folder, hashes=False).folder
@@ -61,6 +67,7 @@ class LocalBackend:
         self._decoder: Decoder | None = Decoder(
             self._network, self._processor.tokenizer, stop_tokens(model, self._processor)
         )
+        self._lister = ListingWriter(self._network, self._processor.tokenizer, self._chat) if listing else None
         self._context = min(settings.context, self._network.context)
         self._memory = FrameMemory(settings.frames, settings.frames * settings.most_images)
 
@@ -101,7 +108,7 @@ class LocalBackend:
     def close(self) -> None:
         """Give back the memory; afterwards it answers no more."""
         self._decoder = None
-        for name in ("_network", "_processor", "_chat"):
+        for name in ("_network", "_processor", "_chat", "_lister"):
             self.__dict__.pop(name, None)
         self.forget()
 
@@ -115,15 +122,27 @@ class LocalBackend:
         is_canceled: IsCanceled | None,
     ) -> list[Row]:
         """Answer requests that share system text and images, and return their finished rows."""
-        system, images = requests[indices[0]].system, requests[indices[0]].images
-        features = self._features(images, contents)
+        first = requests[indices[0]]
+        features = self._features(first.images, contents)
+        lead = self._lead(features, contents, first.marks)
         counts = [self._network.image_tokens(image.grid) for image in features]
-        chats = [self._chat.encode(system, requests[index].prompt, counts) for index in indices]
+        chats = [self._chat.encode(first.system, requests[index].prompt, counts, lead) for index in indices]
         rows = [self._row(decoder, index, requests[index], chat) for index, chat in zip(indices, chats, strict=True)]
         tokens = chats[0].prefix
         prefix = self._memory.prefixes.get((tokens, contents), lambda: self._network.prefix(tokens, features))
         decoder.run(prefix, rows, on_text, is_canceled)
         return rows
+
+    def _lead(self, features: Sequence[Features], contents: Sequence[bytes], marks: Sequence[Marks | None]) -> str:
+        """Return what the model lists of each image; empty for a model that does not."""
+        if self._lister is None:
+            return ""
+        known = (*marks, *[None] * (len(features) - len(marks)))
+        found = []
+        for image, content, each in zip(features, contents, known, strict=True):
+            write = partial(self._lister.write, image, each)
+            found.append(self._memory.listings.get((content, each), write))
+        return "".join(f"{listing}\n" for listing in found)
 
     def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
         if len(images) > self._settings.most_images:
@@ -151,8 +170,8 @@ class LocalBackend:
 
 
 def _groups(requests: Sequence[ModelRequest], contents: Sequence[Any], most: int) -> list[list[int]]:
-    """Return the indices of requests that share system text and images, in the order of their first, cut to size."""
+    """Return the indices of requests that share system text, images and marks, in the order of their first, cut to size."""
     found: dict[Any, list[int]] = {}
     for index, request in enumerate(requests):
-        found.setdefault((request.system, contents[index]), []).append(index)
+        found.setdefault((request.system, contents[index], request.marks), []).append(index)
     return [indices[at : at + most] for indices in found.values() for at in range(0, len(indices), most)]

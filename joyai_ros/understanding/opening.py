@@ -65,4 +65,7 @@ def _local(config: ModelConfig) -> OpenModel:
     found = find_model(config.name)
     if found.card.draws:
         raise ModelFolderError(f"{found.card.name} draws images and answers no questions; choose a model that does")
-    return OpenModel(LocalBackend(found.card.name, found.folder, config.local), found.card.confidence_temperature)
+    card = found.card
+    return OpenModel(
+        LocalBackend(card.name, found.folder, config.local, listing=card.listing), card.confidence_temperature
+    )
