@@ -56,6 +56,9 @@ class ScratchSizes:
     """A model from scratch; used where ``base`` is empty."""
 
     vocabulary: int = setting(1024, "tokens, at most", 384, 262_144)
+    listing: bool = setting(
+        False, "its words are those of listings and of the task table, in few tokens; for a model that lists"
+    )
     width: int = setting(192, "of the language model", 32, 16384)
     mlp: int = setting(512, "width of its MLPs", 32, 65536)
     layers: int = setting(4, "of the language model", 1, 200)
@@ -85,6 +88,7 @@ class MllmTraining:
     vision_rate: float = setting(
         0.1, "learning rate of the vision encoder, share of the others'; 0 leaves it alone", 0.0, 10.0
     )
+    cells: float = setting(1.0, "weight of what image tokens learn to show, beside that of answers", 0.0, 1e6)
     checkpointing: bool = setting(False, "compute layers again instead of keeping what they made")
     weights: Kept = setting(Kept.FLOAT32, "type in which weights are trained")
     result: Kept = setting(Kept.FLOAT32, "type in which the result is written")

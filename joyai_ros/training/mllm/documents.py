@@ -1,13 +1,14 @@
 """From samples to documents: the tokens, positions and patches of one question with its answer.
 
 The prompt is encoded by the same code that asks the model at run time; the answer follows it, and the token that ends it.
+Further questions follow as turns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,7 +27,9 @@ class Document:
     Attributes:
         tokens: (L,) long.
         positions: (4, L) long: of the text, and time, row, column.
-        answer: tokens of the answer, which are the last ones.
+        before, wanted: (T,) long, places of the answers' tokens less one, from which they are foretold, and these tokens.
+        shows: (S,) long, places of image tokens that learn to say what they show; often none.
+        shown: (S,) long, tokens of the words for it.
         patches: (N, values of a patch) float; None without images.
         grids: (images, 3) long: time, rows, columns; None without images.
         general: whether the teacher is asked about it.
@@ -34,7 +37,10 @@ class Document:
 
     tokens: Tensor
     positions: Tensor
-    answer: int
+    before: Tensor
+    wanted: Tensor
+    shows: Tensor
+    shown: Tensor
     patches: Tensor | None
     grids: Tensor | None
     general: bool
@@ -43,38 +49,81 @@ class Document:
         return int(self.tokens.shape[0])
 
 
+class Images(Protocol):
+    """Gives the images of samples."""
+
+    def __call__(self, ref: ImageRef) -> ColorImage:
+        """Return an image, (H, W, 3) uint8 RGB."""
+
+    def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
+        """Return words for what each part of an image shows, row by row; none where nothing is to be learned."""
+
+
 class Encoder:
     """Makes documents."""
 
-    def __init__(self, processor: Any, image_of: Callable[[ImageRef], ColorImage], most_pixels: int) -> None:
+    def __init__(self, processor: Any, images: Images, most_pixels: int) -> None:
         """Keep what is needed.
 
         Args:
             processor: ``Qwen3VLProcessor``.
-            image_of: gives a sample's images, (H, W, 3) uint8 RGB.
+            images: of the samples.
             most_pixels: larger images are made smaller.
         """
-        self._processor, self._image_of, self._most_pixels = processor, image_of, most_pixels
+        self._processor, self._images, self._most_pixels = processor, images, most_pixels
         self._chat = ChatEncoder(processor)
+        self._line: list[int] = self._text("\n")
         self._merge = int(processor.image_processor.merge_size)
         self._end: int = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def encode(self, sample: Sample, general: bool = False) -> Document:
         """Return the document of a sample."""
-        looks = [patches_of(self._processor, self._image_of(ref), self._most_pixels) for ref in sample.images]
+        looks = [patches_of(self._processor, self._images(ref), self._most_pixels) for ref in sample.images]
         grids = [grid[0].tolist() for _, grid in looks]
         counts = [time * rows * columns // self._merge**2 for time, rows, columns in grids]
-        chat = self._chat.encode(SYSTEM, sample.prompt, counts)
-        answer = self._processor.tokenizer.encode(sample.answer, add_special_tokens=False, split_special_tokens=True)
-        tokens = [*chat.prefix, *chat.suffix, *answer, self._end]
+        chat = self._chat.encode(SYSTEM if sample.asks else "", sample.prompt, counts)
+        tokens = [*chat.prefix, *self._text(sample.lead)]
+        learned = [False] * len(tokens)
+
+        def add(more: Sequence[int], is_learned: bool) -> None:
+            tokens.extend(more)
+            learned.extend([is_learned] * len(more))
+
+        add(chat.suffix, False)
+        add([*self._text(sample.answer), self._end], True)
+        for prompt, answer in sample.more:
+            turn = self._chat.encode("", prompt, [])
+            add([*self._line, *turn.prefix, *turn.suffix], False)
+            add([*self._text(answer), self._end], True)
+        ids, wanted = torch.tensor(tokens), torch.tensor(learned).nonzero()[:, 0]
+        shows, shown = self._shown(sample, ids, grids)
         return Document(
-            tokens=torch.tensor(tokens),
+            tokens=ids,
             positions=positions_of(tokens, self._chat.image_token, grids, self._merge),
-            answer=len(answer) + 1,
+            before=wanted - 1,
+            wanted=ids[wanted],
+            shows=shows,
+            shown=shown,
             patches=torch.cat([patches for patches, _ in looks]) if looks else None,
             grids=torch.cat([grid for _, grid in looks]) if looks else None,
             general=general,
         )
+
+    def _shown(self, sample: Sample, ids: Tensor, grids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Return the places of image tokens that learn what they show, and the first token of the word for it."""
+        if not sample.cells:
+            return torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+        words: list[tuple[str, ...]] = []
+        for ref, (_, rows, columns) in zip(sample.images, grids, strict=True):
+            words += self._images.words(ref, int(rows) // self._merge, int(columns) // self._merge)
+        places = (ids == self._chat.image_token).nonzero()[:, 0]
+        parts = zip(places.tolist(), words, strict=True)
+        kept = [(place, self._text(word)[0]) for place, said in parts for word in said]
+        both = torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
+        return both[:, 0], both[:, 1]
+
+    def _text(self, text: str) -> list[int]:
+        return list(self._processor.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def positions_of(tokens: Sequence[int], image_token: int, grids: Sequence[Sequence[int]], merge: int) -> Tensor:

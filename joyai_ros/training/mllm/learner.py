@@ -21,7 +21,8 @@ _VISION = ".visual."
 class MllmLearner:
     """Trains a Qwen3-VL on packs.
 
-    The loss is the mean over the answers' tokens of a pack. With a teacher, a divergence is added: see :func:`divergence`.
+    The loss is the mean over the answers' tokens of a pack, and that over what image tokens show. With a teacher, a divergence
+    is added: see :func:`divergence`.
 
     Attributes:
         module: the model, or peft's wrapper of it.
@@ -37,7 +38,7 @@ class MllmLearner:
         if config.keep.weight and not config.lora.rank:
             self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
         if config.checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         if config.lora.rank:
             self.module = _with_lora(model, config)
         else:
@@ -64,19 +65,22 @@ class MllmLearner:
         inputs = batch.inputs(weight.device, weight.dtype)
         keeps = self._config.keep.weight > 0.0
         out = self.module(**inputs, output_hidden_states=keeps)
-        answers = answer_loss(out.logits, batch)
+        count = len(batch.wanted)
+        answers, shown = token_loss(out.logits[:, :count], batch.wanted), token_loss(out.logits[:, count:], batch.shown)
+        total = answers + self._config.cells * shown
         figures = {
             "answers": float(answers.detach()),
+            "shown": float(shown.detach()),
             "full": batch.tokens.shape[1] / self._config.tokens,
             "samples": float(len(batch.lengths)),
         }
         if not keeps:
-            return answers, figures
+            return total, figures
         kept = answers * 0.0
         if bool(batch.general.any()):
             kept = divergence(out.hidden_states, self._teaching(inputs), batch.before[batch.general].to(weight.device))
         figures["divergence"] = float(kept.detach())
-        return answers + self._config.keep.weight * kept, figures
+        return total + self._config.keep.weight * kept, figures
 
     def merged(self) -> Any:
         """Return the model, a LoRA merged into its weights."""
@@ -97,14 +101,16 @@ class MllmLearner:
         return states
 
 
-def answer_loss(logits: Tensor, batch: Pack) -> Tensor:
-    """Return the mean cross entropy of the answers' tokens.
+def token_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return the mean cross entropy of tokens; 0 where there are none.
 
     Args:
-        logits: (1, A, vocabulary), at the places before these tokens.
-        batch: where they are.
+        logits: (1, T, vocabulary).
+        wanted: (T,) long.
     """
-    return torch.nn.functional.cross_entropy(logits[0].float(), batch.wanted.to(logits.device))
+    if not len(wanted):
+        return logits.sum() * 0.0
+    return torch.nn.functional.cross_entropy(logits[0].float(), wanted.to(logits.device))
 
 
 def divergence(student: Sequence[Tensor], teacher: Sequence[Tensor], places: Tensor) -> Tensor:

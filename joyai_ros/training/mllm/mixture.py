@@ -36,13 +36,9 @@ class Pool:
         return self.dataset, self.store, f"{self.store}/{self.dataset}"
 
 
-def pools_of(samples: Mapping[str, Iterable[Sample]]) -> list[Pool]:
-    """Return the samples of stores by their datasets."""
-    found: dict[tuple[str, str], list[Sample]] = {}
-    for store, each in samples.items():
-        for sample in each:
-            found.setdefault((store, sample.dataset), []).append(sample)
-    return [Pool(store, dataset, group) for (store, dataset), group in sorted(found.items())]
+def pools_of(stores: Mapping[str, Mapping[str, Sequence[Sample]]]) -> list[Pool]:
+    """Return the datasets of stores, each by its name."""
+    return [Pool(store, name, found[name]) for store, found in sorted(stores.items()) for name in sorted(found)]
 
 
 class Mixture:

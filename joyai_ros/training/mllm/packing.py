@@ -14,7 +14,7 @@ from joyai_ros.training.mllm.documents import Document
 
 @dataclass(frozen=True)
 class Pack:
-    """Some documents as one row; L tokens, A of them in answers.
+    """Some documents as one row; L tokens, A of them in answers, and S that say what they show.
 
     Attributes:
         tokens: (1, L) long.
@@ -23,6 +23,7 @@ class Pack:
         before: (A,) long, the places from which the answers' tokens are foretold.
         wanted: (A,) long, these tokens.
         general: (A,) bool, whether they are of general samples.
+        shows, shown: (S,) long, image tokens that learn to say what they show, and the words for it.
         patches, grids: of all images; None without images.
     """
 
@@ -32,11 +33,13 @@ class Pack:
     before: Tensor
     wanted: Tensor
     general: Tensor
+    shows: Tensor
+    shown: Tensor
     patches: Tensor | None
     grids: Tensor | None
 
     def inputs(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-        """Return what the model's forward pass takes, with logits of answers alone."""
+        """Return what the model's forward pass takes, with logits of answers and shown words alone."""
         images: dict[str, Any] = {}
         if self.patches is not None and self.grids is not None:
             images = {"pixel_values": self.patches.to(device, dtype), "image_grid_thw": self.grids.to(device)}
@@ -44,7 +47,7 @@ class Pack:
             "input_ids": self.tokens.to(device),
             "position_ids": self.positions.to(device),
             "documents": self.lengths,
-            "logits_to_keep": self.before.to(device),
+            "logits_to_keep": torch.cat([self.before, self.shows]).to(device),
             "use_cache": False,
             **images,
         }
@@ -53,20 +56,19 @@ class Pack:
 def pack(documents: Sequence[Document]) -> Pack:
     """Return the documents as one row."""
     lengths = tuple(len(document) for document in documents)
-    ends = torch.tensor(lengths).cumsum(0).tolist()
-    places = [torch.arange(end - document.answer, end) for end, document in zip(ends, documents, strict=True)]
-    wanted = torch.cat(places)
-    tokens = torch.cat([document.tokens for document in documents])
-    general = torch.cat([torch.full((document.answer,), document.general) for document in documents])
+    starts = [0, *torch.tensor(lengths).cumsum(0).tolist()]
+    placed = list(zip(starts, documents, strict=False))
     patches = [document.patches for document in documents if document.patches is not None]
     grids = [document.grids for document in documents if document.grids is not None]
     return Pack(
-        tokens=tokens[None],
+        tokens=torch.cat([document.tokens for document in documents])[None],
         positions=torch.cat([document.positions for document in documents], dim=1)[:, None],
         lengths=lengths,
-        before=wanted - 1,
-        wanted=tokens[wanted],
-        general=general,
+        before=torch.cat([start + document.before for start, document in placed]),
+        wanted=torch.cat([document.wanted for document in documents]),
+        general=torch.cat([torch.full(document.wanted.shape, document.general) for document in documents]),
+        shows=torch.cat([start + document.shows for start, document in placed]),
+        shown=torch.cat([document.shown for document in documents]),
         patches=torch.cat(patches) if patches else None,
         grids=torch.cat(grids) if grids else None,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.store import Store
+from joyai_ros.training.mllm.cells import shown_cells
 from joyai_ros.understanding.anchors import draw_marks
 
 QUESTIONS = "questions"  # the dataset of a store's own questions
@@ -43,9 +46,10 @@ class Sample:
         images: shown before the prompt; none for text alone.
         prompt, answer: as the model reads and writes them.
         dataset: by which mixtures name it.
-        lead: stands between images and prompt, and is learned like an answer; see :mod:`joyai_ros.understanding.listing`.
+        lead: what is known of the images, between them and the prompt; see :mod:`joyai_ros.understanding.listing`.
         more: further prompts with their answers, turn by turn.
         cells: whether the image's tokens learn to say what they show.
+        asks: whether it is a question, before which the system text stands.
     """
 
     id: str
@@ -57,10 +61,11 @@ class Sample:
     lead: str = ""
     more: tuple[tuple[str, str], ...] = ()
     cells: bool = False
+    asks: bool = True
 
 
-def read_samples(store: Store, split: str) -> list[Sample]:
-    """Return all samples of a split.
+def read_datasets(store: Store, split: str) -> dict[str, Sequence[Sample]]:
+    """Return the samples of a split, by dataset.
 
     Raises:
         StoreError: a shard cannot be read, or there are none.
@@ -72,7 +77,7 @@ def read_samples(store: Store, split: str) -> list[Sample]:
             found.append(Sample(item.id, item.task, images, item.prompt, item.answer, QUESTIONS))
     if not found:
         raise StoreError(f"{store.folder} has no questions in the split {split}; choose another, or build more scenes")
-    return found
+    return {QUESTIONS: found}
 
 
 class Pictures:
@@ -100,4 +105,18 @@ class Pictures:
         """
         entry, frame = self._frames[ref.store, ref.shard, ref.frame]
         color = self._stores[ref.store].color(entry, frame)
-        return draw_marks(color, [thing.measured.box for thing in frame.objects]) if ref.marked else color
+        boxes = [thing.measured.box for thing in frame.objects]
+        if ref.mirrored:
+            width = color.shape[1]
+            color = np.ascontiguousarray(color[:, ::-1])
+            boxes = [box and (width - box[2], box[1], width - box[0], box[3]) for box in boxes]
+        if ref.gain != 1.0:
+            color = np.clip(color * ref.gain, 0, 255).astype(np.uint8)
+        return draw_marks(color, boxes) if ref.marked else color
+
+    def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
+        """Return kind and colour of what each part of an image shows, row by row, in a word each; none for background."""
+        _, frame = self._frames[ref.store, ref.shard, ref.frame]
+        shown = shown_cells(frame, ref.mirrored, rows, columns)
+        words = [() if thing is None else (thing.kind.split()[0], thing.color) for thing in shown]
+        return [tuple(f" {word}" for word in both if word) for both in words]

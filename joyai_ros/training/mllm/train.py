@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,16 @@ from joyai_ros.training.loop import Trained, train
 from joyai_ros.training.mllm.config import MllmTraining
 from joyai_ros.training.mllm.documents import Encoder
 from joyai_ros.training.mllm.learner import MllmLearner
-from joyai_ros.training.mllm.mixture import Mixture, pools_of
+from joyai_ros.training.mllm.mixture import Mixture, Pool, pools_of
 from joyai_ros.training.mllm.result import write_card, write_model
-from joyai_ros.training.mllm.samples import Pictures, Sample, read_samples
+from joyai_ros.training.mllm.samples import Pictures, read_datasets
 from joyai_ros.training.mllm.scratch import scratch_model
 from joyai_ros.understanding.config import Attention, Loading, Precision
 from joyai_ros.understanding.loading import load_model
 from joyai_ros.understanding.processor import load_processor
 
 START, MODEL = "start", "model"
-_TEXTS = 20_000  # samples whose words a new tokenizer is trained on, at most
+_TEXTS = 10_000  # samples whose words a new tokenizer is trained on, at most
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ def train_mllm(
     """
     config.check()
     stores = _stores(config)
-    samples = {name: read_samples(store, config.split) for name, store in stores.items()}
-    count = sum(map(len, samples.values()))
-    base = _base(config, out, [sample for each in samples.values() for sample in each])
+    pools = pools_of({name: read_datasets(store, config.split) for name, store in stores.items()})
+    count = sum(len(pool.samples) for pool in pools)
+    base = _base(config, out, pools)
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
     how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
     model = load_model(base, how)
     encoder = Encoder(load_processor(base), Pictures(stores.values(), config.split), config.pixels)
-    learner = MllmLearner(model, Mixture(config, pools_of(samples), encoder), config)
+    learner = MllmLearner(model, Mixture(config, pools, encoder), config)
     data = {name: store.manifest.data_hash() for name, store in stores.items()}
     trained = train(learner, config.loop, out, progress, _identity(config, data))
     result = learner.merged()
@@ -100,7 +100,7 @@ def _stores(config: MllmTraining) -> dict[str, Store]:
     return found
 
 
-def _base(config: MllmTraining, out: Path, samples: Iterable[Sample]) -> Path:
+def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
     """Return the folder of the model to begin with; one from scratch is made once, so that a resumed run has the same."""
     if config.base:
         found = find_model(config.base)
@@ -109,15 +109,24 @@ def _base(config: MllmTraining, out: Path, samples: Iterable[Sample]) -> Path:
         return found.folder
     folder = out / START
     if not (folder / "config.json").is_file():
-        lines = [line for sample in samples for line in (sample.prompt, sample.answer)]
-        texts = lines[:: max(1, len(lines) // (2 * _TEXTS))]
-        model, processor = scratch_model(config.scratch, texts, config.loop.seed)
+        model, processor = scratch_model(config.scratch, _texts(pools), config.loop.seed)
         folder.mkdir(parents=True, exist_ok=True)
         processor.tokenizer.save_pretrained(folder)
         processor.image_processor.save_pretrained(folder)
         (folder / "chat_template.jinja").write_text(processor.chat_template, encoding="utf-8")
         write_model(model, folder, folder, config.weights)
     return folder
+
+
+def _texts(pools: Sequence[Pool]) -> list[str]:
+    """Return what a new tokenizer learns its words from: as much of each dataset, evenly spread over it."""
+    found = []
+    for pool in pools:
+        for number in range(0, len(pool.samples), max(1, len(pool.samples) * len(pools) // _TEXTS)):
+            sample = pool.samples[number]
+            turns = [(sample.prompt, sample.answer), *sample.more]
+            found += [sample.lead, *(text for turn in turns for text in turn)]
+    return found
 
 
 def _identity(config: MllmTraining, data: Mapping[str, str]) -> dict[str, Any]:

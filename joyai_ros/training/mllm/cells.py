@@ -1,0 +1,44 @@
+"""What each part of an image shows, known from the masks of its objects: dense supervision for image tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from joyai_ros.geometry.arrays import Mask
+from joyai_ros.training.data.records import Frame, SeenObject
+
+_ENOUGH = 0.2  # share of a part that an object must fill to be what it shows
+
+
+def shown_cells(frame: Frame, mirrored: bool, rows: int, columns: int) -> list[SeenObject | None]:
+    """Return what most of each part of an image shows: an object, or None; row by row.
+
+    Args:
+        frame: of a store.
+        mirrored: whether left and right are exchanged.
+        rows, columns: of parts.
+    """
+    height, width = frame.camera.shape
+    shares = np.zeros((len(frame.objects), rows, columns))
+    for number, thing in enumerate(frame.objects):
+        if thing.measured.box is not None:
+            shares[number] = _shares(thing, height, width, rows, columns)
+    if mirrored:
+        shares = shares[:, :, ::-1]
+    if not len(frame.objects):
+        return [None] * (rows * columns)
+    best = shares.argmax(0).ravel()
+    enough = shares.max(0).ravel() >= _ENOUGH
+    return [frame.objects[int(k)] if yes else None for k, yes in zip(best, enough, strict=True)]
+
+
+def _shares(thing: SeenObject, height: int, width: int, rows: int, columns: int) -> np.ndarray:
+    """Return the share of each part that an object fills, (rows, columns)."""
+    assert thing.measured.box is not None
+    x0, y0, x1, y1 = (round(value) for value in thing.measured.box)
+    full: Mask = np.zeros((height, width), dtype=bool)
+    full[y0:y1, x0:x1] = thing.mask()
+    tops = (np.arange(rows) * height) // rows
+    lefts = (np.arange(columns) * width) // columns
+    sums = np.add.reduceat(np.add.reduceat(full.astype(np.int32), tops, axis=0), lefts, axis=1)
+    return sums / (height / rows * width / columns)

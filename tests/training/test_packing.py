@@ -1,0 +1,357 @@
+"""Packs: what is packed is learned as if each document stood alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+pytest.importorskip("transformers", reason="training needs transformers")
+import torch
+import torch._dynamo  # before anything is drawn: see conftest.py
+
+from joyai_ros.errors import ConfigError, InputError
+from joyai_ros.imagination.mmdit.conditioning import DROPPED_TOKENS, SYSTEM
+from joyai_ros.settings import build
+from joyai_ros.training.mllm.attention import pack_attention
+from joyai_ros.training.mllm.config import MllmTraining, ScratchSizes
+from joyai_ros.training.mllm.documents import Encoder, positions_of
+from joyai_ros.training.mllm.learner import MllmLearner, divergence, token_loss
+from joyai_ros.training.mllm.mixture import Mixture, Pool
+from joyai_ros.training.mllm.packing import pack
+from joyai_ros.training.mllm.samples import ImageRef, Sample
+from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.training.tokenizer import scratch_processor
+from joyai_ros.understanding.prompts import SYSTEM as QUESTION_SYSTEM
+
+SIZES = ScratchSizes(
+    vocabulary=640,
+    width=64,
+    mlp=96,
+    layers=3,
+    heads=4,
+    key_heads=2,
+    head=16,
+    vision_width=32,
+    vision_mlp=64,
+    vision_layers=3,
+)
+SIZES = dataclasses.replace(SIZES, vision_heads=2, patch=8, pixels=4096)
+
+
+class Noise:
+    """Images of noise, each its own; every part of them shows the same."""
+
+    def __call__(self, ref):
+        rows, columns = (48, 64) if ref.marked else (64, 48)
+        return np.random.default_rng(int(ref.frame)).integers(0, 255, (rows, columns, 3), dtype=np.uint8)
+
+    def words(self, ref, rows, columns):
+        return [(" red", " mug")] + [()] * (rows * columns - 1)
+
+
+def image(number: int, marked: bool = True) -> ImageRef:
+    return ImageRef("store", "shard", str(number), marked)
+
+
+SAMPLES = [
+    Sample("a", "color", (image(1),), "What colour is the mug?", '{"answer": "red"}', "colours"),
+    Sample("b", "count", (image(2), image(3, False)), "How many mugs?", '{"count": 2}', "counts"),
+    Sample("c", "text", (), "Say what was said: the mug is left of the box.", "left", "texts"),
+    Sample(
+        "d",
+        "listing",
+        (image(4),),
+        "Which is nearer?",
+        "the mug",
+        "listings",
+        "mug; box.",
+        (("And redder?", "box"),),
+        True,
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def small():
+    texts = [text for sample in SAMPLES for text in (sample.prompt, sample.answer, QUESTION_SYSTEM)] * 20
+    model, processor = scratch_model(SIZES, texts, 0)
+    # Larger weights: differences show.
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.mul_(2.0)
+    return model.eval(), processor
+
+
+@pytest.fixture(scope="module")
+def encoder(small):
+    return Encoder(small[1], Noise(), 4096)
+
+
+def outputs(model, batch):
+    return model(**batch.inputs(torch.device("cpu"), torch.float32), output_hidden_states=True)
+
+
+def losses(model, documents):
+    """Sums over the tokens of answers and of what is shown."""
+    batch = pack(documents)
+    logits, count = outputs(model, batch).logits, len(batch.wanted)
+    shown = token_loss(logits[:, count:], batch.shown) * len(batch.shown)
+    return token_loss(logits[:, :count], batch.wanted) * count, shown
+
+
+def test_the_loss_of_a_pack_is_that_of_its_documents(small, encoder):
+    model = small[0]
+    pack_attention(model)
+    documents = [encoder.encode(sample) for sample in SAMPLES]
+    with torch.no_grad():
+        together = losses(model, documents)
+        alone = [losses(model, [document]) for document in documents]
+    for number in (0, 1):
+        assert together[number].item() == pytest.approx(sum(each[number].item() for each in alone), rel=1e-5)
+    assert together[0].item() / 30 > 1.0 and together[1].item() > 1.0
+
+
+def test_gradients_of_a_pack_are_those_of_its_documents(small, encoder):
+    model = small[0]
+    pack_attention(model)
+    documents = [encoder.encode(sample) for sample in SAMPLES]
+
+    def gradients(groups):
+        model.zero_grad()
+        for group in groups:
+            sum(losses(model, group)).backward()
+        return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+
+    together, alone = gradients([documents]), gradients([[document] for document in documents])
+    assert together.keys() == alone.keys() and any("visual" in name for name in together)
+    for name in together:
+        assert torch.allclose(together[name], alone[name], rtol=1e-3, atol=1e-5 * float(alone[name].abs().max())), name
+
+
+def test_the_order_within_a_pack_does_not_matter(small, encoder):
+    pack_attention(small[0])
+    documents = [encoder.encode(sample) for sample in SAMPLES]
+    with torch.no_grad():
+        one, other = losses(small[0], documents)[0], losses(small[0], documents[::-1])[0]
+    assert one.item() == pytest.approx(other.item(), rel=1e-5)
+
+
+def test_it_is_transformers_own_attention_of_a_document(small, encoder):
+    """The same document through the stock model, with its own positions and mask."""
+    model = small[0]
+    for sample in SAMPLES:
+        document = encoder.encode(sample)
+        batch = pack([document])
+        pack_attention(model)
+        with torch.no_grad():
+            ours = outputs(model, batch).logits
+            model.model.language_model.config._attn_implementation = "sdpa"
+            images = {"pixel_values": batch.patches, "image_grid_thw": batch.grids} if batch.patches is not None else {}
+            kinds = (document.tokens == model.config.image_token_id).int()[None]
+            stock = model(input_ids=document.tokens[None], mm_token_type_ids=kinds, **images).logits
+        keep = torch.cat([batch.before, batch.shows])
+        assert torch.allclose(ours, stock[:, keep], atol=1e-4)
+
+
+def test_transformers_masks_keep_documents_apart_as_well(small, encoder):
+    """For attention that is not ours: four rows of positions are all that it needs."""
+    model, batch = small[0], pack([encoder.encode(sample) for sample in SAMPLES])
+    pack_attention(model)
+    with torch.no_grad():
+        ours = outputs(model, batch).logits
+        model.model.language_model.config._attn_implementation = "sdpa"
+        theirs = outputs(model, batch).logits
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+def test_only_what_the_model_says_is_learned(small, encoder):
+    tokenizer = small[1].tokenizer
+    for sample in SAMPLES:
+        document = encoder.encode(sample)
+        turns = [sample.answer, *(answer for _, answer in sample.more)]
+        assert tokenizer.decode(document.wanted) == "".join(f"{text}<|im_end|>" for text in turns)
+        assert torch.equal(document.tokens[document.before + 1], document.wanted)
+    last = encoder.encode(SAMPLES[3])
+    assert tokenizer.decode(last.shown[0]) in " red" and len(last.shown) == len(last.shows) == 2
+    image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    assert (last.tokens[last.shows] == image_token).all()
+
+
+def test_a_document_reads_like_a_conversation(small, encoder):
+    text = small[1].tokenizer.decode(encoder.encode(SAMPLES[3]).tokens).replace("<|image_pad|>", "")
+    assert text == (
+        f"<|im_start|>system\n{QUESTION_SYSTEM}<|im_end|>\n<|im_start|>user\n<|vision_start|><|vision_end|>mug; box."
+        "Which is nearer?<|im_end|>\n<|im_start|>assistant\nthe mug<|im_end|>\n<|im_start|>user\nAnd redder?<|im_end|>\n"
+        "<|im_start|>assistant\nbox<|im_end|>"
+    )
+
+
+def test_positions_are_those_of_the_stock_model(small, encoder):
+    for sample in SAMPLES:
+        document = encoder.encode(sample)
+        kinds = (document.tokens == small[0].config.image_token_id).int()[None]
+        wanted, _ = small[0].model.get_rope_index(document.tokens[None], kinds, document.grids)
+        assert torch.equal(document.positions[1:], wanted[:, 0])
+        assert torch.equal(document.positions[0], torch.arange(len(document)))
+    assert positions_of([5, 5, 5], 9, [], 2).tolist() == [[0, 1, 2]] * 4
+
+
+def config(**values):
+    return build(MllmTraining, {"stores": ["s"], "tokens": 640, "loop": {"seed": 3, "steps": 10}, **values})
+
+
+def pools():
+    return [Pool("store", sample.dataset, [sample]) for sample in SAMPLES]
+
+
+def test_packs_follow_from_their_numbers_and_are_full(encoder):
+    mixture = Mixture(config(tokens=2048), pools(), encoder)
+    shares = []
+    for step in range(10):
+        one, again = ([document.tokens for document in mixture.documents(step, 1)] for _ in range(2))
+        assert len(one) == len(again) and all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
+        shares.append(sum(map(len, one)) / 2048)
+    assert np.mean(shares) >= 0.95 and max(shares) <= 1.0
+    assert len({tuple(mixture.documents(step, part)[0].tokens.tolist()) for step in (0, 1) for part in (0, 1, 2)}) > 1
+
+
+def test_stages_have_mixtures_of_their_own(encoder):
+    settings = config(
+        tokens=4096,
+        stages=[{"share": 1, "mix": {"texts": 1}}, {"share": 3, "mix": {"store/colours": 2, "counts": 1, "texts": 0}}],
+        **{"loop.steps": 8},
+    )
+    mixture = Mixture(settings, pools(), encoder)
+    kinds = {len(encoder.encode(sample)): sample.dataset for sample in SAMPLES}
+    assert len(kinds) == 4
+    for step in (0, 1):
+        assert {kinds[len(document)] for document in mixture.documents(step, 0)} == {"texts"}
+    found = [kinds[len(document)] for step in range(2, 8) for document in mixture.documents(step, 0)]
+    assert set(found) == {"colours", "counts"}
+    assert 1.2 < found.count("colours") / found.count("counts") < 4.0
+
+
+def test_a_mixture_of_what_there_is_not(encoder):
+    with pytest.raises(ConfigError, match=r"no dataset 'colors'; there are colours, .*store/texts"):
+        Mixture(config(stages=[{"mix": {"colors": 1}}]), pools(), encoder)
+    with pytest.raises(ConfigError, match="draws nothing"):
+        Mixture(config(stages=[{"mix": {"colours": 0}}]), pools(), encoder)
+
+
+def test_a_sample_that_is_longer_than_a_pack(encoder):
+    long = dataclasses.replace(SAMPLES[2], prompt="mug " * 200)
+    with pytest.raises(InputError, match=r"the sample c has \d+ tokens and a pack 128"):
+        Mixture(config(tokens=128), [Pool("store", "texts", [long])], encoder).documents(0, 0)
+
+
+def test_the_tokenizer_has_the_drawing_pipelines_tokens(small):
+    assert len(small[1].tokenizer(SYSTEM + "<|im_start|>").input_ids) == DROPPED_TOKENS
+    with pytest.raises(ConfigError, match="larger vocabulary"):
+        scratch_processor([], 300)
+
+
+def learner_of(small, encoder, **values):
+    settings = config(base="x", **values)
+    return MllmLearner(small[0], Mixture(settings, pools(), encoder), settings)
+
+
+def fresh(seed=0):
+    texts = [text for sample in SAMPLES for text in (sample.prompt, sample.answer, QUESTION_SYSTEM)] * 20
+    return scratch_model(SIZES, texts, seed)
+
+
+def gradient_of(learner, batch):
+    learner.module.zero_grad()
+    loss, figures = learner.loss(batch, torch.Generator())
+    loss.backward()
+    return figures, {name: w.grad.clone() for name, w in learner.module.named_parameters() if w.grad is not None}
+
+
+def test_layers_computed_again_give_the_same_gradients(encoder):
+    keep = {"keep.weight": 1.0, "keep.general": ["texts", "colours"]}
+    results = []
+    for again in (False, True):
+        learner = learner_of(fresh(), encoder, checkpointing=again, **keep)
+        with torch.no_grad():  # away from the teacher
+            learner.module.lm_head.weight.mul_(1.1)
+            for layer in learner.module.model.language_model.layers:
+                layer.mlp.down_proj.weight.mul_(3.0)
+        learner.module.train()
+        results.append(gradient_of(learner, learner.batch(0, 0)))
+    (figures, plain), (figures_again, again) = results
+    assert figures == pytest.approx(figures_again, rel=1e-5) and figures["divergence"] > 1e-4
+    assert plain.keys() == again.keys()
+    for name in plain:
+        assert torch.allclose(plain[name], again[name], rtol=1e-4, atol=1e-6), name
+
+
+def test_the_divergence_is_of_general_samples_alone(encoder):
+    learner = learner_of(fresh(), encoder, **{"keep.weight": 2.0, "keep.general": ["texts"]})
+    batch = pack([encoder.encode(sample, sample.dataset == "texts") for sample in SAMPLES])
+    figures, _ = gradient_of(learner, batch)
+    assert figures["divergence"] == pytest.approx(0.0, abs=1e-6)  # it is its teacher still
+    with torch.no_grad():
+        for layer in learner.module.model.language_model.layers:
+            layer.mlp.down_proj.weight.mul_(3.0)
+    moved, _ = gradient_of(learner, batch)
+    text, others = pack([encoder.encode(SAMPLES[2], True)]), pack([encoder.encode(SAMPLES[0])])
+    assert (
+        moved["divergence"] == pytest.approx(gradient_of(learner, text)[0]["divergence"], rel=1e-4)
+        and moved["divergence"] > 0
+    )
+    assert gradient_of(learner, others)[0]["divergence"] == 0.0
+
+
+def test_the_divergence_is_kullback_and_leiblers():
+    states = [torch.randn(1, 5, 7, generator=torch.Generator().manual_seed(n)) for n in range(6)]
+    student, teacher, places = states[:3], states[3:], torch.tensor([1, 4])
+
+    def plain(state):
+        scaled = state / np.sqrt((state**2).mean() + 1e-6)
+        return np.exp(scaled) / np.exp(scaled).sum()
+
+    pairs = [(s[0, p].numpy(), t[0, p].numpy()) for s, t in zip(student[1:], teacher[1:], strict=True) for p in places]
+    wanted = np.mean([(plain(t) * np.log(plain(t) / plain(s))).sum() for s, t in pairs])
+    assert divergence(student, teacher, places).item() == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("mlp", [False, True])
+def test_a_lora_changes_attention_and_is_merged(encoder, mlp):
+    pytest.importorskip("peft")
+    model, processor = fresh()
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    learner = learner_of(
+        (model, processor), encoder, **{"lora.rank": 4, "lora.mlp": mlp, "keep.weight": 1.0, "keep.general": ["texts"]}
+    )
+    trained = [name for name, weight in learner.module.named_parameters() if weight.requires_grad]
+    assert trained and all("lora" in name and "visual" not in name for name in trained)
+    batch = pack([encoder.encode(sample, True) for sample in SAMPLES])
+    with torch.no_grad():
+        for name, weight in learner.module.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.3)
+        loss, figures = learner.loss(batch, torch.Generator())
+    assert figures["divergence"] > 1e-4  # the teacher is the model without the change
+    merged = learner.merged()
+    pack_attention(merged)
+    with torch.no_grad():
+        answers = token_loss(outputs(merged, batch).logits[:, : len(batch.wanted)], batch.wanted)
+    assert answers.item() == pytest.approx(figures["answers"], rel=1e-4) and loss > answers
+    changed = {
+        name.rsplit(".", 2)[-2] for name, weight in merged.named_parameters() if not torch.equal(weight, before[name])
+    }
+    attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
+    assert changed == (attention | {"gate_proj", "up_proj", "down_proj"} if mlp else attention)
+
+
+def test_the_vision_encoder_has_a_rate_of_its_own(encoder):
+    learner = learner_of(fresh(), encoder, vision_rate=0.25)
+    names = {id(weight): name for name, weight in learner.module.named_parameters()}
+    others, vision = learner.groups()
+    assert vision["scale"] == 0.25 and "scale" not in others
+    assert all("visual" in names[id(weight)] for weight in vision["params"])
+    assert not any("visual" in names[id(weight)] for weight in others["params"])
+    assert len(vision["params"]) + len(others["params"]) == len(names)
+    still = learner_of(fresh(), encoder, vision_rate=0.0)
+    assert not any(weight.requires_grad for weight in still.groups()[1]["params"])
