@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +25,16 @@ from joyai_ros.cli.demo_report import (
 from joyai_ros.cli.demo_truth import compare
 from joyai_ros.cli.folder import replaced_folder
 from joyai_ros.cli.output import write_json, write_picture
+from joyai_ros.errors import MissingDependencyError
+from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.perception.bag_run import process_bag
 from joyai_ros.sim.bag import write_bag
 from joyai_ros.sim.frames import SimSettings
+from joyai_ros.understanding.config import NO_MODEL, ModelConfig
+from joyai_ros.understanding.opening import OpenModel, open_model
 
 MARKER = "report.json"
+MODEL = "small-und"  # travels with the package; the demo does without it where torch is not installed
 RATE = 15.0  # frames per second of the simulated camera
 
 Step = Callable[[str, float], None]
@@ -41,6 +46,9 @@ def command(
     ),
     seed: Annotated[int, typer.Option("--seed", min=0, help="Which simulated scene.")] = 11,
     frames: Annotated[int, typer.Option("--frames", min=3, max=3000, help="Length of the recording at 15 Hz.")] = 60,
+    model: Annotated[
+        str, typer.Option("--model", metavar="CARD", help="Who is asked questions beside geometry; or none.")
+    ] = MODEL,
 ) -> None:
     """Simulate a robot camera over a table, perceive what it sees, and report how right it is.
 
@@ -48,11 +56,24 @@ def command(
     one frame as files, and report.html. An earlier result of this command is replaced; anything else never is.
     """
     console = Console(highlight=False)
-    with replaced_folder(out, MARKER) as work, _steps(console) as step:
+    opened, asked = _open(model)
+    with closing(opened), replaced_folder(out, MARKER) as work, _steps(console) as step:
         _record(work / "recording", seed, frames, step)
         _perceive(work / "recording", work / "bag", step)
-        report = _write_report(work, seed, step)
+        report = _write_report(work, seed, step, opened, asked)
     _print(console, report, out)
+
+
+def _open(name: str) -> tuple[OpenModel, str]:
+    """Return the model that is asked, and what the report says of it."""
+    if name == NO_MODEL:
+        return OpenModel(), "No model was asked."
+    try:
+        return open_model(ModelConfig(name)), f"The model is {name}."
+    except (ModelFolderError, MissingDependencyError) as error:
+        if name != MODEL:
+            raise
+        return OpenModel(), f"The model {name} was not asked: {error}."
 
 
 @contextmanager
@@ -86,12 +107,12 @@ def _perceive(recording: Path, bag: Path, step: Step) -> None:
     step(words, 1.0)
 
 
-def _write_report(work: Path, seed: int, step: Step) -> Report:
+def _write_report(work: Path, seed: int, step: Step, model: OpenModel, asked: str) -> Report:
     """Compare the last frame with the truth; write pictures, files and the report."""
     words = "comparing with the truth"
     step(words, 0.0)
     last = read_last_frame(work / "bag")
-    report = compare(last, seed)
+    report = compare(last, seed, model, asked)
     step(words, 0.6)
     write_frame_files(work / "frame", last.observation)
     for picture in report.pictures:
@@ -107,6 +128,11 @@ def _print(console: Console, report: Report, out: Path) -> None:
     narrow = [row[1:6] for row in object_rows(report.objects)]  # an 80 column terminal has no room for more
     console.print(terminal_table(title, NARROW_COLUMNS, narrow))
     console.print(verdict(report.relations))
+    console.print("[bold]Questions[/bold]")
+    for check in report.questions:
+        said = f"; the model says {check.said}, {check.verdict}" if check.said else ""
+        console.print(f"  {check.text}\n    measured {check.measured or 'nothing'}, in truth {check.true}{said}")
+    console.print()
     title = "Imagined views: PSNR against the true ones"
     console.print(terminal_table(title, VIEW_COLUMNS[1:], [row[1:] for row in view_rows(report.views)]))
     console.print(f"{report.frames} scenes, {1000 * report.seconds:.0f} ms each (median)\n")

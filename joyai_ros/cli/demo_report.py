@@ -6,12 +6,13 @@ import html
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import rich.box
 from rich.table import Table
 
 from joyai_ros.cli.demo_check import ObjectCheck, RelationCheck, ViewCheck
+from joyai_ros.cli.demo_questions import QuestionCheck
 from joyai_ros.cli.page import document, figure, table
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.scene.types import SpatialRelation
@@ -35,6 +36,8 @@ class Report:
         frames: perceived frames of the recording.
         seconds: median compute time of a scene.
         objects, relations: checked against the truth at the chosen frame.
+        questions: about that frame, with their answers.
+        asked: who was asked them beside geometry, or why nobody was.
         views: caption and comparison of each imagined view.
         pictures: in the order in which they are shown.
         topics: (name, type, number of messages) of the bag.
@@ -45,6 +48,8 @@ class Report:
     seconds: float
     objects: Sequence[ObjectCheck]
     relations: Sequence[RelationCheck]
+    questions: Sequence[QuestionCheck]
+    asked: str
     views: Sequence[tuple[str, ViewCheck]]
     pictures: Sequence[Picture]
     topics: Sequence[tuple[str, str, int]]
@@ -70,6 +75,8 @@ class Report:
                 for check in self.objects
             ],
             "relations": {"stated": len(self.relations), "true": sum(judged), "false": len(judged) - sum(judged)},
+            "questions": [asdict(check) for check in self.questions],
+            "asked": self.asked,
             "views": [
                 {
                     "view": name,
@@ -100,8 +107,16 @@ def object_rows(checks: Iterable[ObjectCheck]) -> list[tuple[str, ...]]:
 
 
 OBJECT_COLUMNS = ("", "object", "measured, cm", "true, cm", "height error, mm", "centre error, mm", "visible")
+QUESTION_COLUMNS = ("question", "measured", "in truth", "the model says", "measurement")
 NARROW_COLUMNS = ("object", "measured, cm", "true, cm", "height, mm", "centre, mm")  # those of a row's second to sixth
 VIEW_COLUMNS = ("", "view", "where measured", "everywhere", "measured")
+
+
+def question_rows(checks: Iterable[QuestionCheck]) -> list[tuple[str, ...]]:
+    """Return one row of text per question; what a model says only where one was asked."""
+    rows = [(check.text, check.measured, check.true, check.said, check.verdict) for check in checks]
+    asked = any(check.said for check in checks)
+    return [row if asked else row[:3] for row in rows]
 
 
 def view_rows(views: Iterable[tuple[str, ViewCheck]]) -> list[tuple[str, ...]]:
@@ -147,6 +162,8 @@ showed of an object is not in its box. ± is the standard deviation that the eng
 <h2>Relations</h2>
 <p>{html.escape(verdict(report.relations))} Of a relation and its converse one is listed.</p>
 <details><summary>All of them</summary>{_relations(report.relations, _names(report.objects))}</details>
+<h2>Questions</h2>
+{_questions(report)}
 <h2>Imagined views</h2>
 {table(VIEW_COLUMNS, view_rows(report.views))}
 <p class="note">Drawn from the last frame and what earlier frames saw. Peak signal-to-noise ratio against what the
@@ -157,6 +174,13 @@ included.</p>
 <p>Open the folder <code>bag</code> in Foxglove or RViz. The folder <code>frame</code> holds one frame as files for
 <code>joyai-ros scene</code> and <code>joyai-ros imagine</code>.</p>"""
     return document(f"joyai_ros demo, seed {report.seed}", body)
+
+
+def _questions(report: Report) -> str:
+    rows = question_rows(report.questions)
+    columns = QUESTION_COLUMNS[: len(rows[0])]
+    note = f'<p class="note">Measured with depth alone. {html.escape(report.asked)}</p>'
+    return table(columns, rows, numbers_from=len(columns)) + note
 
 
 def _centimetres(size: Iterable[float]) -> str:

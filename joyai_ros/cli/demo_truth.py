@@ -7,6 +7,7 @@ from typing import NamedTuple
 from joyai_ros.cli.demo_check import ViewCheck, check_objects, check_relations, check_view
 from joyai_ros.cli.demo_frame import LastFrame
 from joyai_ros.cli.demo_pictures import MapItem, contact_sheet, draw_depth, draw_map, draw_validity
+from joyai_ros.cli.demo_questions import check_questions
 from joyai_ros.cli.demo_report import Picture, Report
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.motion import CameraMotion
@@ -15,6 +16,7 @@ from joyai_ros.imagination.depth_view import DepthImaginer
 from joyai_ros.scene.drawing import object_colors
 from joyai_ros.sim.tabletop import TabletopSim
 from joyai_ros.sim.truth import TABLE, FrameTruth
+from joyai_ros.understanding.opening import OpenModel
 
 # What is imagined at the last frame.
 MOTIONS = (
@@ -33,15 +35,18 @@ class _Imagined(NamedTuple):
     true: ColorImage
 
 
-def compare(last: LastFrame, seed: int) -> Report:
+def compare(last: LastFrame, seed: int, model: OpenModel, asked: str) -> Report:
     """Return what the last frame of a demo's bag got right, with pictures.
 
     Args:
         last: the frame, as read from the bag.
         seed: of the simulated scene that it shows.
+        model: that is asked questions beside geometry, if it has a backend.
+        asked: what the report says of it.
 
     Raises:
         MissingDependencyError: MuJoCo or an OpenGL library is missing.
+        ModelError: the model cannot answer.
     """
     scene, imaginer = last.scene, DepthImaginer()
     for observation in last.earlier:
@@ -58,6 +63,8 @@ def compare(last: LastFrame, seed: int) -> Report:
         seconds=last.seconds,
         objects=check_objects(scene, truth),
         relations=check_relations(scene, truth),
+        questions=check_questions(last.observation, scene, truth, model),
+        asked=asked,
         views=[(item.name, _check(item)) for item in imagined],
         pictures=[_overview(last, truth, imagined[0]), *(_view_picture(n, i) for n, i in enumerate(imagined, start=1))],
         topics=last.topics,

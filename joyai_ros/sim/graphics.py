@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import ctypes.util
 import importlib
@@ -24,6 +25,7 @@ def load_mujoco() -> ModuleType:
     """
     if importlib.util.find_spec("mujoco") is None:
         raise MissingDependencyError("the simulator needs MuJoCo; install it: pip install 'joyai_ros[sim]'")
+    _load_tritons_compiler()
     os.environ.setdefault("MUJOCO_GL", _backend() or "disable")
     try:
         return importlib.import_module("mujoco")
@@ -31,6 +33,18 @@ def load_mujoco() -> ModuleType:
         raise MissingDependencyError(
             f"MuJoCo does not load with MUJOCO_GL={os.environ['MUJOCO_GL']} ({error}); {_INSTALL_GL}"
         ) from error
+
+
+def _load_tritons_compiler() -> None:
+    """Load the LLVM in triton before Mesa's software renderer brings its own.
+
+    Mesa offers its symbols to the whole process, and triton (xgrammar imports it) binds to them if it comes later: the
+    process then ends with a segmentation fault. A library that is loaded is bound, and nothing of it is run here.
+    """
+    found = importlib.util.find_spec("triton")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(os.path.join(folder, "_C", "libtriton.so"))
 
 
 def _backend() -> str | None:

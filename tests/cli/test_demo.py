@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from benchmarks.small_model import write_small_model
 from joyai_ros.cli import main
 from joyai_ros.cli.demo_check import check_objects, check_relations, check_view
 from joyai_ros.geometry.view import FILLED, SEEN
@@ -155,3 +156,37 @@ def test_views_are_compared_where_they_were_measured():
     assert check.psnr_seen > 100
     assert check.psnr_all == pytest.approx(10 * np.log10(255**2 / 50))
     assert check.seen == 0.5
+
+
+def test_questions_are_answered_by_measurement_and_held_against_the_truth(demo):
+    report = json.loads((demo / "report.json").read_text())
+    answered = {check["text"]: check for check in report["questions"]}
+    assert len(answered) >= 7
+    for check in answered.values():
+        if (number := re.match(r"([\d.]+) ± [\d.]+ cm", check["measured"])) is not None:
+            true = float(check["true"].removesuffix(" cm"))
+            assert abs(float(number[1]) - true) < 1.5, check
+        elif check["measured"]:
+            assert check["measured"] == check["true"], check
+    assert answered["How many objects are in the image?"]["true"] == str(len(report["objects"]))
+    page = (demo / "report.html").read_text()
+    assert all(text in page for text in answered)
+
+
+def test_a_model_is_asked_the_same_and_what_only_it_can_tell(tmp_path):
+    pytest.importorskip("torch", reason="torch is not installed")
+    model = write_small_model(tmp_path / "model")
+    out = tmp_path / "out"
+    assert main.run(["demo", "--out", str(out), "--frames", "3", "--model", str(model)]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert all(check["said"] for check in report["questions"])
+    colors = [check for check in report["questions"] if "colour" in check["text"]]
+    assert colors and all(check["verdict"] == "unchecked" and not check["measured"] for check in colors)
+    # What random weights say is most often wrong, and measurement notices.
+    assert "contradicted" in {check["verdict"] for check in report["questions"]}
+
+
+def test_a_model_that_is_not_there_is_no_reason_to_go_without_a_word(tmp_path, capsys):
+    assert main.run(["demo", "--out", str(tmp_path / "out"), "--frames", "3", "--model", "no-such-model"]) == 2
+    assert "no-such-model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

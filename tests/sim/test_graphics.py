@@ -59,3 +59,10 @@ def test_what_needs_no_drawing_needs_no_library():
 def test_a_backend_is_found_without_being_told():
     out = run("from joyai_ros.sim.tabletop import TabletopSim\nwith TabletopSim(0) as s: print(s.render().shape)")
     assert "(480, 640, 3)" in out
+
+
+@pytest.mark.parametrize("order", ["import triton\ndraw()", "draw()\nimport triton\ndraw()"], ids=["before", "after"])
+def test_triton_and_mesa_live_in_one_process(order):
+    pytest.importorskip("triton", reason="triton is not installed")
+    code = "from joyai_ros.sim.tabletop import TabletopSim\ndef draw():\n    with TabletopSim(0) as s: s.render()\n"
+    assert run(f"{code}{order}\nprint('alive')") == "alive\n"
