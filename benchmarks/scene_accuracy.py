@@ -21,23 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.workers import PROCESSES, over_seeds, seed_range
-from joyai_ros.scene.config import SceneConfig
-from joyai_ros.scene.engine import SceneEngine
-from joyai_ros.training.evaluation.scene_scores import QUANTITIES, SETTINGS, SceneScore, look, score
+from joyai_ros.training.evaluation.scene_scores import QUANTITIES, SETTINGS, SceneScore, score_seed
 from joyai_ros.training.evaluation.scene_summary import ONE_SIGMA, Summary, summarise, summary_json
 
 UNSEEN = range(20000, 20200)
 LEAST_PRECISION, LEAST_RECALL, LEAST_IOU = 0.99, 0.9, 0.55
 CALIBRATION_PLAY = 0.08
-
-
-def score_seed(seed: int) -> dict[str, SceneScore]:
-    """Return the scores of one seed's first frame in each setting."""
-    seen, config = look(seed), SceneConfig()
-    return {
-        boxes: score(seed, seen.truth, SceneEngine(config).process(observation), boxes != "none", config.relations)
-        for boxes, observation in seen.observations.items()
-    }
 
 
 def measure(seeds: range, processes: int | None = None) -> dict[str, list[SceneScore]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from joyai_ros.cli.eval_options import (
     WORK,
     ConfigOption,
     JsonOption,
+    ReportOption,
     ScenesOption,
     SeedOption,
     SetOption,
@@ -24,6 +25,8 @@ from joyai_ros.cli.eval_options import (
     WorkOption,
     known,
 )
+from joyai_ros.cli.eval_report import write_mllm_report
+from joyai_ros.cli.eval_scene import scene
 from joyai_ros.cli.eval_view import view
 from joyai_ros.cli.output import write_json
 from joyai_ros.cli.progress import counting_bar
@@ -38,6 +41,7 @@ from joyai_ros.training.data.config import DataConfig
 from joyai_ros.training.data.store import SPLITS, Store
 from joyai_ros.training.evaluation.answering import Answers, GeometryAnswers, ModelAnswers
 from joyai_ros.training.evaluation.journal import Journal, fingerprint
+from joyai_ros.training.evaluation.judge import Judge, open_judge
 from joyai_ros.training.evaluation.mllm import ask_all, paired
 from joyai_ros.training.evaluation.questions import HELD_OUT, SPLIT, QuestionSet, held_out_store
 from joyai_ros.training.evaluation.scoring import Outcome, chances, overall, summarise
@@ -57,6 +61,7 @@ group = typer.Typer(
 )
 
 group.command("view")(view)
+group.command("scene")(scene)
 
 
 @dataclass(frozen=True)
@@ -87,12 +92,16 @@ def mllm(
     imagined: Annotated[
         int, typer.Option("--imagined", help="Ask what a frame hides, without and with so many views.", min=0, max=16)
     ] = 0,
+    judge: Annotated[
+        str, typer.Option("--judge", metavar="NAME", help="Judge of descriptions: module:function, or a model.")
+    ] = "",
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds that a question may take.", min=0.001)] = 60.0,
     work: WorkOption = WORK,
     workers: WorkersOption = None,
     config: ConfigOption = None,
     assignments: SetOption = None,
     json_file: JsonOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Ask questions about held-out scenes and score the answers.
 
@@ -105,22 +114,28 @@ def mllm(
     if imagined and chosen.name == NO_MODEL and not chosen.server.url:
         raise ConfigError("--imagined shows views to a model; name one with --model or --server")
     named = tuple(part.strip() for part in tasks.split(",") if part.strip())
-    with closing(open_model(chosen)) as opened:  # what is wrong with it is told before scenes are made
-        store = (
+    with closing(open_model(chosen)) as opened, _judge(judge, settings.model) as judged:
+        store = (  # made when it is known that the model can be used
             Store(data) if data is not None else _made(work, scenes, seed, settings, named, per_task, imagined, workers)
         )
-        questions = QuestionSet(store, split, per_task, seed, named, imagined > 0)
-        run = _Run(opened, chosen, settings, questions, timeout, work)
+        questions = QuestionSet(store, split, per_task, seed, named, imagined > 0, judged is not None)
+        run = _Run(opened, chosen, settings, questions, timeout, work, judged)
         outcomes = run.ask(0)
         with_views = run.ask(imagined) if imagined else []
-    temperature = opened.confidence_temperature or 1.0
-    said = _scores(run, outcomes, with_views, temperature, seed)
+        chance = chances(questions.questions, seed, judged)
+    said = _scores(run, outcomes, with_views, chance, seed)
     said |= {"views": imagined, "scenes": len({posed.item.scene for posed in questions.questions}), "seed": seed}
+    if report is not None:
+        write_mllm_report(report, said, questions, outcomes, seed)
     if json_file is not None:
         write_json(json_file, said)
     if str(json_file) != "-":
         _print(said)
     run.forget()
+
+
+def _judge(name: str, config: ModelConfig) -> AbstractContextManager[Judge | None]:
+    return open_judge(name, config) if name else nullcontext()
 
 
 @dataclass
@@ -133,6 +148,7 @@ class _Run:
     questions: QuestionSet
     timeout: float
     work: Path
+    judge: Judge | None = None
     journals: list[Journal] = field(default_factory=list)
 
     def answers(self, views: int) -> Answers:
@@ -142,7 +158,7 @@ class _Run:
             return GeometryAnswers(store, self.settings.scene)
         imagine = open_views(self.settings.imagination) if views else from_depth
         yaw = self.settings.ask.imagined_yaw_deg
-        return ModelAnswers(self.opened.backend, store, views, yaw, imagine, self.timeout)
+        return ModelAnswers(self.opened.backend, store, views, yaw, imagine, self.timeout, self.judge)
 
     def ask(self, views: int) -> list[Outcome]:
         """Return what became of each question with so many imagined views."""
@@ -168,6 +184,7 @@ class _Run:
             "settings": plain,
             "views": views,
             "timeout": self.timeout,
+            "judged": self.judge is not None,
             "data": self.questions.store.manifest.data_hash(),
             "questions": [posed.item.id for posed in self.questions.questions],
         }
@@ -212,17 +229,17 @@ def _made(
 
 
 def _scores(
-    run: _Run, outcomes: list[Outcome], with_views: list[Outcome], temperature: float, seed: int
+    run: _Run, outcomes: list[Outcome], with_views: list[Outcome], chance: dict[str, float], seed: int
 ) -> dict[str, Any]:
     """Return all figures as plain values."""
-    chance = chances(run.questions.questions, seed)
+    temperature = run.opened.confidence_temperature or 1.0
     tasks = summarise(outcomes, chance, temperature, seed)
     said: dict[str, Any] = {
         "answered_by": run.answers(0).name,
         "data_hash": run.questions.store.manifest.data_hash(),
         "tasks": tasks,
         "overall": overall(outcomes, tasks, temperature),
-        "failed": [{"id": o.id, "task": o.task, "why": o.failure} for o in outcomes if o.failure],
+        "failed": [{"id": o.id, "task": o.task, "why": o.failure} for o in (*outcomes, *with_views) if o.failure],
     }
     if with_views:
         names = sorted({outcome.task for outcome in outcomes})

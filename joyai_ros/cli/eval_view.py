@@ -11,7 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 from joyai_ros.cli.drawing import ModelOption, Painter, PresetOption, SizeOption, StepsOption, open_by_options
-from joyai_ros.cli.eval_options import WORK, JsonOption, ScenesOption, SeedOption, SetOption, WorkOption, known
+from joyai_ros.cli.eval_options import (
+    WORK,
+    JsonOption,
+    ReportOption,
+    ScenesOption,
+    SeedOption,
+    SetOption,
+    WorkOption,
+    known,
+)
+from joyai_ros.cli.eval_report import write_view_report
 from joyai_ros.cli.imagine import Method
 from joyai_ros.cli.output import write_json
 from joyai_ros.cli.progress import counting_bar
@@ -41,6 +51,7 @@ def view(
     work: WorkOption = WORK,
     assignments: SetOption = None,
     json_file: JsonOption = None,
+    report: ReportOption = None,
 ) -> None:
     """Draw views of held-out scenes from elsewhere and score them: yaw within 45 and pitch within 20 degrees.
 
@@ -73,6 +84,8 @@ def view(
         "left_out": scenes * poses - len(views),
         "tasks": summarise_views(views, seed),
     }
+    if report is not None:
+        write_view_report(report, said, views, journal)
     if json_file is not None:
         write_json(json_file, said)
     if str(json_file) != "-":
@@ -95,9 +108,11 @@ def _model(name: str, method: Method | None) -> str:
 
 def _painted(painter: Painter, size: int, guide: float) -> Painted:
     opened = painter.opened
-    how = {"model": Drawing(painter.preset, size or opened.config.size, keep_seen=False)}
+    wanted = size or opened.config.size
+    how = {"model": Drawing(painter.preset, wanted)}
     if guide:
-        how["guided"] = Drawing(painter.preset, size or opened.config.size, strength=guide, keep_seen=False)
+        shown = opened.config.show_surface
+        how["guided"] = Drawing(painter.preset, wanted, strength=guide, show_surface=shown)
     return Painted(opened.imaginer, how, lambda frame: opened.fitting(frame, size))
 
 

@@ -14,6 +14,7 @@ from joyai_ros.reasoning.asking import Asker, said_by
 from joyai_ros.reasoning.compare import Said
 from joyai_ros.reasoning.imagined import Imagine, from_depth, in_words, views_around
 from joyai_ros.reasoning.question import Look, Question
+from joyai_ros.reasoning.requests import marks_of
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
@@ -21,10 +22,11 @@ from joyai_ros.scene.observation import Detection, Observation
 from joyai_ros.training.data.records import Frame
 from joyai_ros.training.data.sample import shown_image
 from joyai_ros.training.data.store import Store
-from joyai_ros.training.evaluation.questions import Posed
+from joyai_ros.training.evaluation.judge import Judge
+from joyai_ros.training.evaluation.questions import Posed, reference_of
 from joyai_ros.training.evaluation.scoring import Outcome, score
 from joyai_ros.understanding.backend import Backend, Finish, ModelError, ModelReply, ModelRequest
-from joyai_ros.understanding.formats import AnswerFormatError, Choice, parse
+from joyai_ros.understanding.formats import AnswerFormatError, Choice, Text, parse
 from joyai_ros.understanding.prompts import SYSTEM
 from joyai_ros.understanding.tasks import QuestionError
 
@@ -53,6 +55,7 @@ class ModelAnswers:
         yaw_deg: step between them on one side.
         imagine: makes them.
         timeout: seconds that a question may take, on average over those that are asked together.
+        judge: of open answers.
     """
 
     backend: Backend
@@ -61,6 +64,7 @@ class ModelAnswers:
     yaw_deg: float = 20.0
     imagine: Imagine = from_depth
     timeout: float = 60.0
+    judge: Judge | None = None
 
     @property
     def name(self) -> str:
@@ -76,9 +80,8 @@ class ModelAnswers:
             if len(questions) > 1:  # one that cannot be answered must not take the others with it
                 return [outcome for posed in questions for outcome in self.answer([posed])]
             return [_failed(questions[0], f"{BACKEND}: {error}")]
-        return [
-            _of_reply(posed, request, reply) for posed, request, reply in zip(questions, requests, replies, strict=True)
-        ]
+        asked = zip(questions, requests, replies, strict=True)
+        return [_of_reply(posed, request, reply, self.judge) for posed, request, reply in asked]
 
     def _asked(self, requests: Sequence[ModelRequest]) -> list[ModelReply]:
         end = time.monotonic() + self.timeout * len(requests)
@@ -89,7 +92,10 @@ class ModelAnswers:
         images = tuple(self._image(frame, first) for frame in first.frames)
         views = self._views(first)
         shown, words = (*images, *(view.image for view in views)), in_words(views)
-        return [ModelRequest(shown, posed.item.prompt + words, posed.wanted, SYSTEM) for posed in questions]
+        marks = marks_of(first.asked) if first.item.objects else ()
+        return [
+            ModelRequest(shown, posed.item.prompt + words, posed.wanted, SYSTEM, marks=marks) for posed in questions
+        ]
 
     def _image(self, frame: Frame, posed: Posed) -> ColorImage:
         return shown_image(self.store.color(posed.entry, frame), frame, posed.item)
@@ -153,17 +159,27 @@ def observed(store: Store, posed: Posed, frame: Frame) -> Observation:
     )
 
 
-def _of_reply(posed: Posed, request: ModelRequest, reply: ModelReply) -> Outcome:
+def _of_reply(posed: Posed, request: ModelRequest, reply: ModelReply, judge: Judge | None) -> Outcome:
     if reply.finish is Finish.CANCELED:
         return _failed(posed, "timeout: it was not answered in time", reply.text)
     if reply.finish is Finish.LENGTH:
         return _failed(posed, "cut off: the answer reached the token limit", reply.text)
     try:
-        said = said_by(posed.asked, parse(request.format, reply.text))
+        parsed = parse(request.format, reply.text)
+        if isinstance(request.format, Text):
+            return _judged(posed, parsed.text, judge)
+        said = said_by(posed.asked, parsed)
     except AnswerFormatError as error:
         return _failed(posed, f"format: {error}", reply.text)
     known = reply.token_logprobs if isinstance(request.format, Choice) else None
     return _scored(posed, said, reply.text, None if known is None else float(sum(known)))
+
+
+def _judged(posed: Posed, text: str, judge: Judge | None) -> Outcome:
+    item = posed.item
+    assert judge is not None, "open questions are asked where there is a judge"
+    points = judge(item.prompt, reference_of(item), text)
+    return Outcome(item.id, item.task, item.scene, text, item.answer, points)
 
 
 def _scored(posed: Posed, said: Said, text: str, log_p: float | None) -> Outcome:

@@ -20,15 +20,17 @@ from joyai_ros.reasoning.requests import format_of
 from joyai_ros.reasoning.resolve import resolve
 from joyai_ros.training.data.balance import balanced
 from joyai_ros.training.data.build import build_store, simulator_sources
-from joyai_ros.training.data.config import DataConfig, SplitConfig
-from joyai_ros.training.data.derive import names
+from joyai_ros.training.data.config import DataConfig, QuestionConfig, SplitConfig
+from joyai_ros.training.data.derive import Sight, names
 from joyai_ros.training.data.looks import look_of
 from joyai_ros.training.data.records import Frame, Item, SeenObject
 from joyai_ros.training.data.settings import plain_settings, settings_of
 from joyai_ros.training.data.store import ShardEntry, Store
-from joyai_ros.understanding.formats import AnswerFormat, parse
+from joyai_ros.understanding.formats import AnswerFormat, Text, parse
+from joyai_ros.understanding.tasks import TASKS
 
 SPLIT = "test"
+CAPTION = "caption"  # the task whose answers are judged
 HELD_OUT = 1_000_000  # the first seed of held-out scenes; training stays below
 _HIDDEN = 0.6  # share of an object below which a frame hides too much of it to be sure of what is seen
 
@@ -99,6 +101,7 @@ class QuestionSet:
         seed: which, where there are more.
         tasks: names; empty for all.
         hidden: only those about an object that the image mostly hides.
+        captions: also ask for a description of each scene's first frame; its truth is what can be well seen there.
 
     Raises:
         StoreError: a shard cannot be read.
@@ -106,7 +109,14 @@ class QuestionSet:
     """
 
     def __init__(
-        self, store: Store, split: str, per_task: int, seed: int, tasks: Sequence[str] = (), hidden: bool = False
+        self,
+        store: Store,
+        split: str,
+        per_task: int,
+        seed: int,
+        tasks: Sequence[str] = (),
+        hidden: bool = False,
+        captions: bool = False,
     ) -> None:
         self.store = store
         config = settings_of(store.manifest)
@@ -125,6 +135,8 @@ class QuestionSet:
         if not chosen:
             what = " about hidden objects" if hidden else ""
             raise InputError(f"{store.folder} has no balanced questions{what} in the split {split}; take more scenes")
+        if captions:
+            chosen += _captions(list(frames.values()), self._questions)[:per_task]
         chosen.sort(
             key=lambda item: (shards[item.frames[0]].name, item.scene, item.frames, bool(item.objects), item.id)
         )
@@ -144,9 +156,27 @@ class QuestionSet:
         question = Question(item.words or item.task, item.task, objects=item.objects)
         asked = resolve(question, [looks[frame.id] for frame in shown], False, self._margins)
         wanted = format_of(asked)
-        truth = said_by(asked, parse(wanted, item.answer))
+        truth = Said() if isinstance(wanted, Text) else said_by(asked, parse(wanted, item.answer))
         meant = [thing.measured.box for thing in shown[0].objects if item.about and names(item.about, thing)]
         return Posed(item, shown, entry, asked, wanted, truth, tuple(box for box in meant if box is not None))
+
+
+def reference_of(item: Item) -> str:
+    """Return what an open answer should say."""
+    return str(json.loads(item.answer)["text"])
+
+
+def _captions(frames: Sequence[Frame], config: QuestionConfig) -> list[Item]:
+    """Return a question for a description of the first frame of each scene."""
+    firsts = {frame.scene: frame for frame in reversed(frames)}
+    found = []
+    for scene, frame in sorted(firsts.items()):
+        seen = [thing.measured.label for thing in Sight(frame, config).clear if thing.measured.label]
+        answer = json.dumps({"text": ", ".join(seen)})
+        found.append(
+            Item(f"{frame.id}/caption", scene, CAPTION, (frame.id,), prompt=TASKS[CAPTION].prompt, answer=answer)
+        )
+    return found
 
 
 def _light(look: Look) -> Look:

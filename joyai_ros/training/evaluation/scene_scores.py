@@ -16,7 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from joyai_ros.geometry.arrays import Float
 from joyai_ros.geometry.boxes import box2d_iou
 from joyai_ros.geometry.overlap import upright_iou
-from joyai_ros.scene.config import RelationConfig
+from joyai_ros.scene.config import RelationConfig, SceneConfig
+from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.layout import layout_of
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.observation import Observation
@@ -70,6 +71,7 @@ class ObjectScore:
         place: ``table``, ``inside`` or ``on`` something else.
         iou: 3D intersection over union of measured and true box; 0 where it was not found.
         found: whether the scene has it.
+        height: the true one.
         size_error: (3,) measured less true length, width, height; NaN where it was not found.
         center_error: (3,) the same of the centre in the level frame: right, forward, up.
     """
@@ -80,6 +82,7 @@ class ObjectScore:
     visible: float
     truncated: bool
     place: str
+    height: float
     iou: float
     found: bool
     size_error: tuple[float, ...] = (float("nan"),) * 3
@@ -120,6 +123,15 @@ def look(seed: int) -> Look:
             for boxes in SETTINGS
         }
     return Look(seed, truth, {boxes: replace(seen, detections=found[boxes]) for boxes in SETTINGS})
+
+
+def score_seed(seed: int) -> dict[str, SceneScore]:
+    """Return the scores of one seed's first frame in each setting."""
+    seen, config = look(seed), SceneConfig()
+    return {
+        boxes: score(seed, seen.truth, SceneEngine(config).process(observation), boxes != "none", config.relations)
+        for boxes, observation in seen.observations.items()
+    }
 
 
 def score(seed: int, truth: FrameTruth, scene: Scene, pointed_at: bool, config: RelationConfig) -> SceneScore:
@@ -163,7 +175,8 @@ def _objects(seed: int, truth: FrameTruth, measured: Mapping[str, SceneObject]) 
         if view.visible_fraction < LEAST_VISIBLE:
             continue
         place = "inside" if owner.inside else "table" if owner.stands_on == "table" else "on"
-        about = (seed, view.id, owner.kind, view.visible_fraction, view.truncated, place)
+        height = float(view.camera_box.size[2])
+        about = (seed, view.id, owner.kind, view.visible_fraction, view.truncated, place, height)
         if view.id not in measured:
             yield ObjectScore(*about, 0.0, False)
             continue

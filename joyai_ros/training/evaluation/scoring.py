@@ -27,7 +27,8 @@ from joyai_ros.training.evaluation.estimates import (
     relative_accuracy,
     wilson,
 )
-from joyai_ros.training.evaluation.questions import Posed
+from joyai_ros.training.evaluation.judge import Judge
+from joyai_ros.training.evaluation.questions import Posed, reference_of
 from joyai_ros.understanding.tasks import TASKS, Scorer
 
 METRICS = {
@@ -91,11 +92,12 @@ def score(task: str, said: Said, truth: Said, places: Sequence[Box2D] = ()) -> f
     return float(round(said.value) == round(truth.value))
 
 
-def chances(questions: Sequence[Posed], seed: int) -> dict[str, float]:
+def chances(questions: Sequence[Posed], seed: int, judge: Judge | None = None) -> dict[str, float]:
     """Return, for each task, the score of the best blind guess.
 
     Of options that is one over their number, or always the most frequent one where that is better; of everything else the one
-    of the true answers (64 of them, drawn at random) that would score best if it were always said.
+    of the true answers (64 of them, drawn at random) that would score best if it were always said. Of open answers it is the
+    mean score of the reference of another question.
     """
     counted = Statistics()
     counted.add(Content((), tuple(posed.item for posed in questions), ()))
@@ -105,6 +107,12 @@ def chances(questions: Sequence[Posed], seed: int) -> dict[str, float]:
     random = np.random.default_rng([seed, 44])
     found = {}
     for task, group in by_task.items():
+        if TASKS[task].scorer is Scorer.NONE:
+            assert judge is not None, "open questions are asked where there is a judge"
+            found[task] = float(
+                np.mean([_swapped(judge, *pair) for pair in zip(group, group[1:] + group[:1], strict=True)])
+            )
+            continue
         guess = counted.guess(task)
         if guess is None:
             tried = [group[int(index)] for index in random.permutation(len(group))[:_TRIED]]
@@ -119,6 +127,10 @@ def _guessed(one: Posed, other: Posed) -> float:
     if said.points:  # of one point for each box
         said = Said(points=tuple(((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in one.places))
     return score(other.item.task, said, other.truth, other.places)
+
+
+def _swapped(judge: Judge, one: Posed, other: Posed) -> float:
+    return judge(one.item.prompt, reference_of(one.item), reference_of(other.item))
 
 
 def summarise(

@@ -44,7 +44,8 @@ class Painted:
 
     Attributes:
         imaginer: the model.
-        how: by way: ``model`` from noise, ``guided`` from the measured surface.
+        how: by way: ``model`` from noise, ``guided`` from the measured surface. Of the last one what the sensor saw is kept
+            too, as a way of its own, ``kept``.
         fit: gives the model's bucket for a frame of (width, height).
     """
 
@@ -135,15 +136,8 @@ def _score_view(
         pictures["depth"] = _by_depth(stage, source_from_view)
     said: dict[str, str] = {}
     failures: dict[str, str] = {}
-    for way, how in (painted.how if painted else {}).items():
-        assert painted is not None
-        try:
-            made = painted.imaginer.imagine(
-                stage.observation, motion, _seeded(how, seed, motion), stage.pivot, stage.truth.up
-            )
-            pictures[way], said[way] = made.drawn, made.view.consistency.name.lower()
-        except DrawError as error:  # counted as a picture that shows nothing
-            pictures[way], failures[way] = np.full_like(true, 127), str(error)
+    if painted is not None:
+        pictures |= _drawn(stage, seed, motion, painted, said, failures)
     scores = {way: _scores(picture, true, unseen, stage.renders, motion) for way, picture in pictures.items()}
     tried: Tried = {
         "id": f"{seed}/{motion.yaw_deg:g}/{motion.pitch_deg:g}",
@@ -156,6 +150,24 @@ def _score_view(
         "failures": failures,
     }
     return tried, np.hstack([*(pictures[way] for way in pictures), true])
+
+
+def _drawn(
+    stage: _Stage, seed: int, motion: CameraMotion, painted: Painted, said: dict[str, str], failures: dict[str, str]
+) -> dict[str, ColorImage]:
+    """Return what a model draws, by way; what the check says of it goes into ``said``, what failed into ``failures``."""
+    pictures: dict[str, ColorImage] = {}
+    for way, how in painted.how.items():
+        try:
+            made = painted.imaginer.imagine(
+                stage.observation, motion, _seeded(how, seed, motion), stage.pivot, stage.truth.up
+            )
+            pictures[way], kept = made.drawn, made.view.image
+            said[way] = made.view.consistency.name.lower()
+        except DrawError as error:  # counted as a picture that shows nothing
+            kept = pictures[way] = np.full_like(stage.input, 127)
+            failures[way] = str(error)
+    return pictures | {"kept": kept}
 
 
 def _sight(stage: _Stage, source_from_view: Mat4, depth: Any) -> tuple[Mask, Pixels, Pixels]:
@@ -234,6 +246,7 @@ def _figures(way: str, tried: Sequence[Tried], chance: float, seed: int) -> dict
         "chance": chance,
         "chance_adjusted": beyond_chance(accuracy, chance),
         "interval": list(bootstrap(hits, scenes, seed)),
+        "by_yaw": {f"{yaw:g}": _share(views, way, yaw) for yaw in sorted({view["yaw"] for view in views})},
         "yaw_error_median": float(np.median([score["yaw_error"] for score in scores])),
         "psnr": _mean(scores, "psnr"),
         "ssim": _mean(scores, "ssim"),
@@ -248,6 +261,11 @@ def _figures(way: str, tried: Sequence[Tried], chance: float, seed: int) -> dict
             figures[f"over_{other}"] = _gain(views, way, other, "psnr", seed)
             figures[f"over_{other}_unseen"] = _gain(views, way, other, "psnr_unseen", seed)
     return figures
+
+
+def _share(views: Sequence[Tried], way: str, yaw: float) -> float:
+    """Return the share of views at one asked yaw that are found there."""
+    return float(np.mean([view["ways"][way]["yaw_error"] <= WITHIN for view in views if view["yaw"] == yaw]))
 
 
 def _mean(scores: Sequence[Tried], name: str) -> float | None:
