@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from joyai_ros.cli.output import write_json
 from joyai_ros.settings import load
 from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.view.config import ViewTraining
 
 group = typer.Typer(
     add_completion=False,
@@ -66,6 +67,45 @@ def mllm(config: Recipe, out: Out, assignments: Assignments = None, json_file: J
     if str(json_file) != "-":
         text = f"{done.folder}: {done.trained.steps} steps, loss {done.trained.loss:.4g}; card {done.card}"
         Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+@group.command("view")
+def view(config: Recipe, out: Out, assignments: Assignments = None, json_file: JsonFile = None) -> None:
+    """Train the model that draws, its VAE included, or go on with one.
+
+    An interrupted run goes on where it stopped when the same command is run again.
+    """
+    settings = load(ViewTraining, config, assignments or ())
+    from joyai_ros.training.view.train import train_view
+
+    with loss_bar("steps of a stage", 1) as progress:
+        done = train_view(
+            settings, out, shlex.join(["joyai-ros", *sys.argv[1:]]), lambda _, *figures: progress(*figures)
+        )
+    stages = {
+        stage.value: {
+            "steps": trained.steps,
+            "loss": trained.loss,
+            "figures": dict(trained.figures),
+            "seconds": round(trained.seconds, 3),
+            "resumed_from": trained.resumed_from,
+        }
+        for stage, trained in done.stages.items()
+    }
+    content = {
+        "model": str(done.folder),
+        "card": str(done.card),
+        "stages": stages,
+        "frames": done.frames,
+        "pairs": done.pairs,
+        "parameters": done.parameters,
+        "data_hash": done.data_hash,
+    }
+    if json_file is not None:
+        write_json(json_file, content)
+    if str(json_file) != "-":
+        losses = ", ".join(f"{name} {each['steps']} steps to loss {each['loss']:.4g}" for name, each in stages.items())
+        Console(soft_wrap=True, highlight=False).print(f"{done.folder}: {losses}; card {done.card}", markup=False)
 
 
 @contextmanager

@@ -64,7 +64,15 @@ def write_model(model: Any, processor_folder: Path, folder: Path, kept: Kept) ->
         ) from error
 
 
-def write_card(path: Path, name: str, what: str, kept: Kept, parameters: int, training: Mapping[str, Any]) -> None:
+def write_card(
+    path: Path,
+    name: str,
+    what: str,
+    kept: Kept,
+    parameters: int,
+    training: Mapping[str, Any],
+    architecture: str = ARCHITECTURE,
+) -> None:
     """Write the card of a trained model; its scores are empty until somebody fills them in from ``joyai-ros eval``.
 
     Args:
@@ -74,6 +82,7 @@ def write_card(path: Path, name: str, what: str, kept: Kept, parameters: int, tr
         kept: type of the weights.
         parameters: how many.
         training: what it was trained on and how.
+        architecture: class of the model or pipeline.
 
     Raises:
         OutputError: it cannot be written.
@@ -82,7 +91,7 @@ def write_card(path: Path, name: str, what: str, kept: Kept, parameters: int, tr
         "name": name,
         "what": what,
         "licence": None,
-        "architecture": ARCHITECTURE,
+        "architecture": architecture,
         "dtype": kept.value,
         "repository": None,
         "parameters": parameters,
