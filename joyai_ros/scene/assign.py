@@ -161,9 +161,8 @@ def _union(windows: list[Window]) -> Window:
 
 def _depth_span(clusters: Clusters, depth: DepthImage, piece: int, window: Window) -> tuple[float, float]:
     """Return the 5th and 95th percentile of a piece's depth inside a window."""
-    values = depth[window][clusters.labels[window] == piece]
-    values = values[:: max(len(values) // _SAMPLE, 1)]
-    low, high = quantiles(values, (0.05, 0.95))
+    inside = np.flatnonzero(clusters.labels[window] == piece)
+    low, high = quantiles(depth[window].reshape(-1).take(inside[:: max(len(inside) // _SAMPLE, 1)]), (0.05, 0.95))
     return low, high
 
 
@@ -191,7 +190,7 @@ def _fragment_claims(
         for b, (low, high) in spans.items():
             if inside[b, piece] < _INSIDE * clusters.stats[piece, 4]:
                 continue
-            z = median(depth[grown[b]][clusters.labels[grown[b]] == piece])
+            z = median(depth[grown[b]].reshape(-1).take(np.flatnonzero(clusters.labels[grown[b]] == piece)))
             gap = max(low - z, z - high, 0.0)
             own = _bounds(clusters, main[b])
             gain = box2d_iou(boxes[b], _joined(own, _bounds(clusters, piece))) - box2d_iou(boxes[b], own)

@@ -36,9 +36,10 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], wind
     """
     distance = [_distance(box, window) for box in boxes]
     reached = [(to <= _REACH) & piece for to in distance]
+    parts = [_part(box, window) for box in boxes]  # beyond them nothing is the box's
     place = [
-        np.where(near, np.float32(_PLACE_WEIGHT) * np.square(to), _FAR)
-        for near, to in zip(reached, distance, strict=True)
+        np.where(near[part], np.float32(_PLACE_WEIGHT) * np.square(to[part]), _FAR)
+        for near, to, part in zip(reached, distance, parts, strict=True)
     ]
     bins = color_bins(color)
     # Evidence is averaged over the piece's own pixels.
@@ -47,13 +48,25 @@ def divide(piece: NDArray[np.bool_], color: ColorImage, boxes: list[Box2D], wind
     seeds = _seeds(reached, distance)
     for _ in range(_ROUNDS):
         least = np.full(piece.shape, _FAR)
-        for index, seed in enumerate(seeds):
-            unlikely = -np.log(color_shares(bins, seed) + _FLOOR).astype(np.float32)
-            cost = _averaged(unlikely.take(bins) * piece) / weight + place[index]
-            np.copyto(owner, np.int32(index), where=cost < least)
-            np.minimum(least, cost, out=least)
+        for index, (seed, part) in enumerate(zip(seeds, parts, strict=True)):
+            unlikely = -np.log(color_shares(bins[part], seed[part]) + _FLOOR).astype(np.float32)
+            cost = _averaged(unlikely.take(bins[part]) * piece[part]) / weight[part] + place[index]
+            nearer = cost < least[part]
+            owner[part][nearer] = index
+            least[part][nearer] = cost[nearer]
         seeds = [owner == index for index in range(len(boxes))]
     return _without_seam(owner)
+
+
+def _part(box: Box2D, window: Window) -> Window:
+    """Return the part of a rectangle, counted from its corner, that a box reaches, and so much more as is averaged over."""
+    x0, y0, x1, y1 = box
+    beyond_x, beyond_y = ((_REACH - 1.0) / 2.0 * side + _SMOOTHING for side in (x1 - x0, y1 - y0))
+    rows, columns = window
+    return (
+        slice(max(int(y0 - beyond_y) - rows.start, 0), max(int(y1 + beyond_y) + 1 - rows.start, 0)),
+        slice(max(int(x0 - beyond_x) - columns.start, 0), max(int(x1 + beyond_x) + 1 - columns.start, 0)),
+    )
 
 
 def _averaged(image: NDArray[np.float32]) -> NDArray[np.float32]:

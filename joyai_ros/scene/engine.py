@@ -104,7 +104,7 @@ class SceneEngine:
         lifted = settle(_lift_all(frame, found), [item.patch for item in found], frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
-            measured = [Measured(o, item.patch.pixels, e) for o, item, e in zip(objects, found, lifted, strict=True)]
+            measured = [Measured(o, item.patch, e) for o, item, e in zip(objects, found, lifted, strict=True)]
             objects = self._tracker.update(measured, frame, observation)
         return replace(
             bare,

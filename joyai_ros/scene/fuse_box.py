@@ -17,6 +17,7 @@ from joyai_ros.scene.fuse_views import Cloud, KeyView
 Array = NDArray[np.float64]
 
 _CELL = 0.005  # metres; cells of the footprint with
+_MOST_CELLS = 500  # along a side
 _ALONE = 0.25  # less than this share of the median cell's points hold stray depth
 _FINEST = 0.001  # metres: no edge is known more finely
 _SLICE = 0.012  # metres
@@ -118,11 +119,12 @@ def _weighted_median(values: list[float], sigmas: list[float]) -> float:
 
 
 def _dense(level: Array) -> NDArray[np.bool_]:
-    cell = np.floor((level - level.min(axis=0)) / _CELL).astype(np.int64)
+    offset = level - level.min(axis=0)
+    # Points that a bad pose has thrown kilometres apart must not span more cells than can be counted.
+    cell = (offset / max(_CELL, float(offset.max()) / _MOST_CELLS)).astype(np.int64)
     key = cell[:, 0] * (int(cell[:, 1].max()) + 1) + cell[:, 1]
-    # Points that a bad pose has thrown kilometres apart span too many cells to count them all.
-    _, index, count = np.unique(key, return_inverse=True, return_counts=True)
-    return np.asarray(count[index] >= _ALONE * np.median(count))
+    count = np.bincount(key)
+    return np.asarray(count[key] >= _ALONE * np.median(count[count > 0]))
 
 
 def _rectangle(level: Array, body: _Body) -> _Rectangle:

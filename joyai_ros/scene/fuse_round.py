@@ -7,6 +7,7 @@ line of sight grazes the surface, depth noise moves a point along it, so the out
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,18 +137,19 @@ def _improve(
     weights = total(weight) + 1e-3
     totals = np.stack([total(weight_x), total(weight_y)])
     distances = total(weight * distance)
-    cross = float(weight_x @ ny)
-    matrix = np.array([[float(weight_x @ nx), cross], [cross, float(weight_y @ ny)]]) - (totals / weights) @ totals.T
-    vector = np.array([weight_x @ distance, weight_y @ distance]) - totals @ (distances / weights)
+    (a, b), (_, c) = ((totals / weights) @ totals.T).tolist()
+    a, b, c = float(weight_x @ nx) - a, float(weight_x @ ny) - b, float(weight_y @ ny) - c
+    x, y = (totals @ (distances / weights)).tolist()
+    x, y = float(weight_x @ distance) - x, float(weight_y @ distance) - y
     if known_y is not None:
-        matrix[1, 1] += _PRIOR_SIGMA**-2
-        vector[1] += _PRIOR_SIGMA**-2 * (known_y - center[1])
-    matrix[[0, 1], [0, 1]] += 1e-6 * np.trace(matrix) + 1e-9
-    determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] ** 2
-    if not np.isfinite(determinant) or determinant <= 0.0:
+        c += _PRIOR_SIGMA**-2
+        y += _PRIOR_SIGMA**-2 * (known_y - float(center[1]))
+    damping = 1e-6 * (a + c) + 1e-9
+    a, c = a + damping, c + damping
+    determinant = a * c - b**2
+    if not math.isfinite(determinant) or determinant <= 0.0:
         return None
-    a, b, c = matrix[0, 0], matrix[0, 1], matrix[1, 1]
-    step = np.array([c * vector[0] - b * vector[1], a * vector[1] - b * vector[0]]) / determinant
+    step = np.array([c * x - b * y, a * y - b * x]) / determinant
     return step, np.where(weights > 1.0, (distances - step @ totals) / weights, radii)
 
 

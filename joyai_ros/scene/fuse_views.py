@@ -142,10 +142,10 @@ def _same_side(first: KeyView, second: KeyView) -> bool:
 
 def joined(views: list[KeyView]) -> Cloud:
     """Return the points of some views that other views did not vote down."""
-    kept = [view.solid for view in views]
+    solid = np.concatenate([v.solid for v in views])
     return Cloud(
-        points=np.concatenate([v.points[k] for v, k in zip(views, kept, strict=True)]),
-        rays=np.concatenate([v.rays[k] for v, k in zip(views, kept, strict=True)]),
-        noise=np.repeat([v.noise for v in views], [int(np.count_nonzero(k)) for k in kept]),
+        points=np.concatenate([v.points for v in views])[solid],
+        rays=np.concatenate([v.rays for v in views])[solid],
+        noise=np.repeat([v.noise for v in views], [len(v.points) for v in views])[solid],
         pitch=float(np.median([v.pitch for v in views])),
     )

@@ -43,14 +43,11 @@ def color_bins(color: ColorImage, stride: int = 1) -> NDArray[np.int16]:
         share /= total
         share -= _LEAST_CHROMA
         share *= _CHROMA_SCALE
-        np.maximum(share, 0.0, out=share)
-        np.minimum(share, _CHROMA_BINS - 1, out=share)
     total *= _BRIGHTNESS_BINS / 768.0
-    np.minimum(total, _BRIGHTNESS_BINS - 1, out=total)
-    bins = red.astype(np.int16)
-    for bin_count, values in ((_CHROMA_BINS, green), (_BRIGHTNESS_BINS, total)):
+    bins = np.zeros(total.shape, dtype=np.int16)
+    for bin_count, values in ((_CHROMA_BINS, red), (_CHROMA_BINS, green), (_BRIGHTNESS_BINS, total)):
         bins *= np.int16(bin_count)
-        bins += values.astype(np.int16)
+        bins += values.astype(np.int16).clip(0, bin_count - 1)  # whole numbers are clipped many times faster
     return bins
 
 

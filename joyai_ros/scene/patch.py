@@ -21,14 +21,11 @@ class Patch:
 
     Attributes:
         pixels: (N,) flat indices, N >= 1.
-        rows, columns: (N,) the same.
         top, left: first row and column.
         mask: (h, w) bool, the pixels in the rectangle around them.
     """
 
     pixels: Index
-    rows: Index
-    columns: Index
     top: int
     left: int
     mask: Mask
@@ -36,12 +33,12 @@ class Patch:
     @classmethod
     def of(cls, pixels: Index, width: int) -> Patch:
         """The patch of flat indices (N,), N >= 1, in an image of this width."""
-        rows = pixels // width
-        columns = pixels - rows * width
-        top, left = int(rows.min()), int(columns.min())
-        mask = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), dtype=bool)
-        mask.reshape(-1)[pixels - (top * width + left) - (rows - top) * (width - mask.shape[1])] = True
-        return cls(pixels, rows, columns, top, left, mask)
+        top, bottom = int(pixels.min()) // width, int(pixels.max()) // width
+        rows = np.zeros((bottom - top + 1, width), dtype=bool)
+        rows.reshape(-1)[pixels - top * width] = True
+        columns = np.flatnonzero(rows.any(axis=0))
+        left = int(columns[0])
+        return cls(pixels, top, left, rows[:, left : int(columns[-1]) + 1].copy())
 
     @property
     def box(self) -> Box2D:

@@ -107,10 +107,9 @@ def measure_rim(
     top, left, mask = patch.top, patch.left, patch.mask
     window = np.s_[top : top + mask.shape[0], left : left + mask.shape[1]]
     z, height = depth[window], height_over[window]
-    own = mask.astype(np.float32)
     around, border = (_WINDOW, _WINDOW), cv2.BORDER_CONSTANT
-    count = cv2.boxFilter(own, -1, around, normalize=False, borderType=border)
-    total = cv2.boxFilter(height * own, -1, around, normalize=False, borderType=border)
+    count = cv2.boxFilter(mask.view(np.uint8), -1, around, normalize=False, borderType=border)
+    total = cv2.boxFilter(height * mask, -1, around, normalize=False, borderType=border)
     solid = (count > _FILLED * _WINDOW**2) & mask
     smooth = total[solid] / count[solid]
     if len(smooth) == 0:
@@ -160,7 +159,8 @@ def _lost_band(
 def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise: float) -> bool:
     """Whether, going up the image, the object's own surface jumps back and down in a good part of its columns."""
     some = np.s_[:, :: max(mask.shape[1] // _COLUMNS, 2)]
-    depth, height, mask = depth[some], height[some], mask[some]
+    depth, height = np.ascontiguousarray(depth[some]), np.ascontiguousarray(height[some])
+    mask = np.ascontiguousarray(mask[some])
     jumps = np.zeros(mask.shape[1], dtype=bool)
     for step in _RIM_STEPS:
         jump = depth[:-step] - depth[step:] > _RIM_BACK + 3.0 * noise
@@ -173,7 +173,7 @@ def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise
 
 def _foot(depth: DepthImage, height_over: NDArray[np.float32], patch: Patch) -> float:
     """Return the median height of the support surface beside the lower half of the object."""
-    half = int(median(patch.rows[:: max(len(patch.rows) // _SAMPLE, 1)]))
+    half = int(median(patch.pixels[:: max(len(patch.pixels) // _SAMPLE, 1)])) // depth.shape[1]
     bottom, right = patch.top + patch.mask.shape[0], patch.left + patch.mask.shape[1]
     left = max(patch.left - _BESIDE, 0)
     window = np.s_[half : bottom + _BESIDE, left : right + _BESIDE]

@@ -196,8 +196,9 @@ def _edges(foreground: Mask, depth: DepthImage, step: NDArray[np.float32]) -> Ma
         first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
         np.greater(cv2.absdiff(depth[first], depth[second]), step[first], out=apart[first])
         pixels = np.flatnonzero(apart & foreground)
-        place = np.divmod(pixels, depth.shape[1])[axis] + reach
         stride = depth.shape[1] if axis == 0 else 1
+        pixels = pixels[z[pixels + stride] > 0]
+        place = np.divmod(pixels, depth.shape[1])[axis] + reach
         around = z[pixels + stride * (np.clip(place, 0, depth.shape[axis] - 1) - place + reach)]
         there = around > 0
         change = np.diff(around, axis=0) * (there[1:] & there[:-1])
@@ -259,18 +260,15 @@ def _grow(labels: NDArray[np.int32], missing: Mask, depth: DepthImage, step: NDA
     written = np.empty(labels.size, dtype=np.int32)
     around = np.array([1, -1, labels.shape[1], -labels.shape[1]])[:, None]
     for _ in range(reach):
-        best, label = flat_step[pixels], np.zeros(len(pixels), dtype=np.int32)
-        here = flat_depth[pixels]
-        for neighbour in pixels + around:
-            owner, gap = flat_labels[neighbour], np.abs(flat_depth[neighbour] - here)
-            better = (owner > 0) & (gap < best)
-            np.copyto(best, gap, where=better)
-            np.copyto(label, owner, where=better)
-        found = label > 0
-        pixels = pixels[found]
+        neighbours = pixels + around
+        owner, gap = flat_labels[neighbours], np.abs(flat_depth[neighbours] - flat_depth[pixels])
+        gap[owner == 0] = np.inf
+        best = gap.argmin(axis=0) * len(pixels) + np.arange(len(pixels))
+        found = gap.reshape(-1)[best] < flat_step[pixels]
+        pixels, best = pixels[found], best[found]
         if len(pixels) == 0:
             break
-        flat_labels[pixels] = label[found]
+        flat_labels[pixels] = owner.reshape(-1)[best]
         left[pixels] = False
         pixels = (pixels + around).reshape(-1)  # what else can have a labelled neighbour now
         pixels = pixels[left[pixels]]

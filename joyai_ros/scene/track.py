@@ -69,7 +69,7 @@ class ObjectTracker:
         """
         now = self._arrive(frame, observation)
         sights = sights_of(measured, observation.color, now)
-        owners = owners_image([item.pixels for item in measured], frame)
+        owners = owners_image([item.patch.pixels for item in measured], frame)
         looked = self._look(Looker(frame, now.world_from_camera, owners))
         pairs = match_places(sights, self._tracks, looked, self._ids.trusted)
         self._learn_ids(pairs, sights)

@@ -38,8 +38,8 @@ def sights_of(measured: list[Measured], color: ColorImage, now: Now) -> list[Sig
     if not measured:
         return []
     some = [
-        item.pixels[np.linspace(0, len(item.pixels) - 1, min(len(item.pixels), _SAMPLE)).astype(np.int64)]
-        for item in measured
+        pixels[np.linspace(0, len(pixels) - 1, min(len(pixels), _SAMPLE)).astype(np.int64)]
+        for pixels in (item.patch.pixels for item in measured)
     ]
     sizes = np.array([len(pixels) for pixels in some])
     ends, pixels = np.cumsum(sizes)[:-1], np.concatenate(some)
@@ -75,8 +75,6 @@ def key_view(sight: Sight, up: Vec3, now: Now) -> KeyView:
         up: (3,) unit, world.
         now: the frame.
     """
-    rows = sight.measured.pixels // now.frame.camera.width
-    columns = sight.measured.pixels - rows * now.frame.camera.width
     item, extent, box = sight.measured.object, sight.measured.extent, sight.box
     toward = now.world_from_camera[:3, 3] - box.center
     rotation = now.world_from_camera[:3, :3]
@@ -92,12 +90,12 @@ def key_view(sight: Sight, up: Vec3, now: Now) -> KeyView:
         high_sigma=extent.top_sigma,
         spread=(rotation * np.square(item.center_sigma)) @ rotation.T,
         size_sigma=item.size_sigma,
-        seen=(float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)),
+        seen=sight.measured.patch.box,
         cut=extent.occlusion,
         camera=now.frame.camera,
         camera_from_world=now.camera_from_world,
         toward=toward / max(float(np.linalg.norm(toward)), 1e-9),
-        pixels=len(sight.measured.pixels),
+        pixels=len(sight.measured.patch.pixels),
         whole=not item.truncated,
         completed=box if extent.completed else None,
     )

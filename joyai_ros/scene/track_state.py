@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from joyai_ros.geometry.arrays import Mat4, Points, Vec3
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.scene.frame import FrameGeometry
 from joyai_ros.scene.fuse_sigma import FusedSigma
 from joyai_ros.scene.fuse_views import KeyViews
 from joyai_ros.scene.lift import Lifted
+from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.types import SceneObject
 
 
@@ -46,12 +44,12 @@ class Measured:
 
     Attributes:
         object: measured from this frame alone, in the optical frame; its id is the detection's.
-        pixels: (N,) flat indices of its pixels.
+        patch: its pixels.
         extent: how it was measured.
     """
 
     object: SceneObject
-    pixels: NDArray[np.int64]
+    patch: Patch
     extent: Lifted
 
 
