@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 
 from joyai_ros.errors import InputError, OutputError
@@ -18,6 +19,7 @@ from joyai_ros.models.pipeline_folder import EDIT, INDEX
 from joyai_ros.training.mllm.config import Kept
 from joyai_ros.training.view.scratch import Parts
 
+_NETWORKS = ("transformer", "vae", "text_encoder")
 # Where a LoRA stands, by the names of diffusers' JoyImage blocks.
 _LORA = ["img_attn_qkv", "img_attn_proj", "txt_attn_qkv", "txt_attn_proj", "img_mlp.net.0.proj", "img_mlp.net.2"]
 
@@ -44,12 +46,17 @@ def write_pipeline(parts: Parts, folder: Path, kept: Kept) -> None:
         OutputError: it cannot be written.
     """
     from diffusers import JoyImageEditPipeline
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     dtype = getattr(torch, kept.value)
     kind: Any = JoyImageEditPipeline
-    halved = {
-        name: copy.deepcopy(getattr(parts, name)).to(dtype).eval() for name in ("transformer", "vae", "text_encoder")
-    }
+    verbosity = diffusers.utils.logging.get_verbosity()
+    diffusers.utils.logging.set_verbosity_error()  # that some layers are better run in float32 is for who runs them
+    try:
+        halved = {name: copy.deepcopy(getattr(parts, name)).to(dtype).eval() for name in _NETWORKS}
+    finally:
+        diffusers.utils.logging.set_verbosity(verbosity)
     partial = folder.with_name(folder.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
