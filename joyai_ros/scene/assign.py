@@ -10,7 +10,8 @@ from joyai_ros.geometry.arrays import ColorImage, DepthImage
 from joyai_ros.geometry.boxes import Box2D, box2d_area, box2d_iou
 from joyai_ros.geometry.order import median, quantiles
 from joyai_ros.scene.divide import divide
-from joyai_ros.scene.segment import Clusters, Window
+from joyai_ros.scene.plane_view import Window
+from joyai_ros.scene.segment import Clusters
 
 _INSIDE = 0.6  # share of a piece's pixels within a box from which it may belong to it
 _MAIN_IOU = 0.15  # least overlap of a box with the piece that is its main one

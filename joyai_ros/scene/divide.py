@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.scene.palette import color_bins, color_shares
-from joyai_ros.scene.segment import Window
+from joyai_ros.scene.plane_view import Window
 
 _FAR = np.float32(np.inf)
 _FLOOR = 1e-3  # probability of a colour that an object has not shown

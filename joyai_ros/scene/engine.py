@@ -235,8 +235,7 @@ def _lift(
     """Measure an object from points (N, 3) of it, with their depth noise (N,)."""
     noise = median(sigmas)
     surface = frame.surface_under(points)
-    height = frame.height_over(surface)
-    rim = measure_rim(frame.depth, height, frame.camera, surface, item.patch, item.detection.box, noise)
+    rim = measure_rim(frame.depth, frame.camera, surface, item.patch, item.detection.box, noise)
     pitch = median(points[:, 2]) / frame.camera.fx
     return lift(points, surface, rim, occlusion, noise, pitch, _unfilled(item) * pitch)
 

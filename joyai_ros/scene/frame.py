@@ -15,9 +15,9 @@ from joyai_ros.geometry.order import at_least, median, quantile
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.observation import Observation
 from joyai_ros.scene.oriented import oriented_cloud
-from joyai_ros.scene.plane_view import PlaneView, plane_heights
+from joyai_ros.scene.plane_view import WHOLE, PlaneView, Window
 from joyai_ros.scene.rim import Surface
-from joyai_ros.scene.segment import WHOLE, Clusters, Window, find_clusters
+from joyai_ros.scene.segment import Clusters, find_clusters
 from joyai_ros.scene.support import find_support_planes, is_over
 from joyai_ros.scene.types import SupportPlane, UpSource
 from joyai_ros.scene.up import up_from_cloud
@@ -84,13 +84,6 @@ class FrameGeometry:
         up = self.up if self.up is not None else np.array([0.0, -1.0, 0.0])
         return Surface(up, 0.0, 0.0, False)
 
-    def height_over(self, surface: Surface) -> NDArray[np.float32]:
-        """Return (H, W) float32 metres above a surface; without meaning where there is no depth."""
-        for view, known in zip(self.views, self.surfaces, strict=True):
-            if known is surface:
-                return view.height
-        return plane_heights(self.depth, self.camera, surface.normal, surface.offset)
-
     def heights(self, pixels: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return (N,) metres of flat pixel indices above the nearest support plane below; infinity where there is none."""
         result = np.full(len(pixels), np.inf, dtype=np.float32)
@@ -154,7 +147,7 @@ def _noise_scale(depth: DepthImage, camera: Camera, view: PlaneView, noise: Dept
     some = np.s_[::4, ::3]
     z = np.ascontiguousarray(depth[some])
     sigma = noise.sigma(z, camera.fx)
-    height = np.ascontiguousarray(view.height[some])
+    height = view.heights(some)
     near = np.abs(height) < at_least(0.01, np.float32(5.0) * sigma)
     on_plane = np.flatnonzero(near & (z > 0) & view.outline[some])
     if len(on_plane) < 300:

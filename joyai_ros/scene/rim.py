@@ -16,6 +16,7 @@ from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import median, quantiles
 from joyai_ros.scene.level import level_basis
 from joyai_ros.scene.patch import Patch
+from joyai_ros.scene.plane_view import plane_heights
 from joyai_ros.scene.types import SupportPlane
 
 _WINDOW = 5  # pixels: the top is the highest mean over a window, not the highest pixel
@@ -81,13 +82,7 @@ class Rim:
 
 
 def measure_rim(
-    depth: DepthImage,
-    height_over: NDArray[np.float32],
-    camera: Camera,
-    surface: Surface,
-    patch: Patch,
-    box: Box2D | None,
-    noise: float,
+    depth: DepthImage, camera: Camera, surface: Surface, patch: Patch, box: Box2D | None, noise: float
 ) -> Rim:
     """Measure an object's top and foot.
 
@@ -97,7 +92,6 @@ def measure_rim(
 
     Args:
         depth: (H, W) float32 metres.
-        height_over: (H, W) float32 metres over the surface.
         camera: its camera.
         surface: what the object stands on.
         patch: the object's pixels.
@@ -106,7 +100,7 @@ def measure_rim(
     """
     top, left, mask = patch.top, patch.left, patch.mask
     window = np.s_[top : top + mask.shape[0], left : left + mask.shape[1]]
-    z, height = depth[window], height_over[window]
+    z, height = depth[window], plane_heights(depth, camera, surface.normal, surface.offset, window)
     around, border = (_WINDOW, _WINDOW), cv2.BORDER_CONSTANT
     count = cv2.boxFilter(mask.view(np.uint8), -1, around, normalize=False, borderType=border)
     total = cv2.boxFilter(height * mask, -1, around, normalize=False, borderType=border)
@@ -116,7 +110,7 @@ def measure_rim(
         smooth = height[mask]
     highest = _top(smooth, noise) - _EXCESS * noise
     gain = _lost_band(depth, height, patch, highest, surface, camera, box[1]) if box is not None else 0.0
-    foot = _foot(depth, height_over, patch) if surface.is_support else 0.0
+    foot = _foot(depth, camera, surface, patch) if surface.is_support else 0.0
     return Rim(highest + gain / 2.0, gain / np.sqrt(12.0), foot, _is_hollow(z, height, mask, noise))
 
 
@@ -171,7 +165,7 @@ def _is_hollow(depth: DepthImage, height: NDArray[np.float32], mask: Mask, noise
     return int(np.count_nonzero(jumps)) > _RIM_COLUMNS * int(np.count_nonzero(mask.any(axis=0)))
 
 
-def _foot(depth: DepthImage, height_over: NDArray[np.float32], patch: Patch) -> float:
+def _foot(depth: DepthImage, camera: Camera, surface: Surface, patch: Patch) -> float:
     """Return the median height of the support surface beside the lower half of the object."""
     half = int(median(patch.pixels[:: max(len(patch.pixels) // _SAMPLE, 1)])) // depth.shape[1]
     bottom, right = patch.top + patch.mask.shape[0], patch.left + patch.mask.shape[1]
@@ -180,9 +174,9 @@ def _foot(depth: DepthImage, height_over: NDArray[np.float32], patch: Patch) -> 
     own = np.zeros(depth[window].shape, dtype=bool)
     own[: bottom - half, patch.left - left : right - left] = patch.mask[half - patch.top :]
     stride = max(int(math.sqrt(own.size / _BESIDE_PIXELS)), 1)
-    some = np.s_[::stride, ::stride]
-    height = height_over[window][some]
-    found = height[(np.abs(height) < _FOOT_BAND) & (depth[window][some] > 0) & ~own[some]]
+    some = np.s_[half : bottom + _BESIDE : stride, left : right + _BESIDE : stride]
+    height = plane_heights(depth, camera, surface.normal, surface.offset, some)
+    found = height[(np.abs(height) < _FOOT_BAND) & (depth[some] > 0) & ~own[::stride, ::stride]]
     if len(found) * stride**2 < _MIN_FOOT_PIXELS:
         return 0.0
     return median(found[:: max(len(found) // _SAMPLE, 1)])

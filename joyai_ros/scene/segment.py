@@ -13,7 +13,7 @@ from joyai_ros.geometry.arrays import DepthImage, Mask
 from joyai_ros.geometry.cameras import Camera
 from joyai_ros.geometry.order import at_least, median
 from joyai_ros.scene.config import SegmentationConfig
-from joyai_ros.scene.plane_view import PlaneView
+from joyai_ros.scene.plane_view import WHOLE, PlaneView, Window
 
 _BELOW = 0.02  # metres: deeper than this under every plane is not standing on any of them
 _SLOPE_WINDOW = 7  # pixels over which the slope of a surface is averaged
@@ -21,8 +21,6 @@ _SLOPE_SHARE = 0.5  # times the mean slope that a pair on one surface may differ
 _CREASE = np.ones((4, 4), dtype=np.uint8)  # two pixels for one that holds a crease, and one beyond on every side
 _NEIGHBOURS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
 
-Window = tuple[slice, slice]  # rows and columns of a part of an image
-WHOLE: Window = slice(None), slice(None)
 _SPARSE: Window = slice(None, None, 4), slice(None, None, 4)
 
 
@@ -175,7 +173,7 @@ def _foreground(
     on_plane = np.zeros(z.shape, dtype=bool)
     over_any = np.zeros(z.shape, dtype=bool)
     for view in planes:
-        height = view.height[window]
+        height = view.heights(window)
         over_any |= height > -_BELOW
         on_plane |= (np.abs(height) < tolerance) & view.outline[window]
     return near & over_any & ~on_plane

@@ -124,23 +124,28 @@ def _next_plane(samples: _Samples, config: SegmentationConfig) -> tuple[Vec3, Ma
     residual = np.abs(height - peak)
     noise = np.maximum(config.plane_tolerance, 2.0 * samples.sigmas)
     others = np.zeros(len(height), dtype=bool)
+    surfaces: list[tuple[Mask, Mask]] = []  # what was asked and found: narrower bands often hold the same samples
+    fitted = others
     for band, patch in ((_WIDEST, True), (0.015, False), (0.0, True), (0.0, False)):
         near = residual < np.maximum(band, noise)
         # Which samples are one surface changes little from one fit to the next, and is dear to find.
-        inliers = _one_surface(samples, near) if patch else near & ~others
+        inliers = _known_surface(samples, near, surfaces) if patch else near & ~others
         others = near & ~inliers if patch else others
         if band == _WIDEST and float(samples.areas @ inliers) < config.support_min_area:
             return coefficients, inliers, inliers  # nor will any of its parts do
         if np.count_nonzero(inliers) < 20:
             break
+        if np.array_equal(inliers, fitted):
+            continue
+        fitted = inliers
         solution = _fitted(samples, inliers)
         if np.hypot(solution[0], solution[1]) > _MAX_TILT:
             break  # a patch too small to fix its own tilt keeps the last fit
         coefficients = solution
         residual = np.abs(height - coefficients @ samples.design)
     tolerance = np.maximum(config.plane_tolerance, config.plane_noise_factor * samples.sigmas)
-    inliers = _one_surface(samples, residual < tolerance)
-    near = _one_surface(samples, (residual < 2.0 * tolerance) | (np.abs(height - peak) < _BIN))
+    inliers = _known_surface(samples, residual < tolerance, surfaces)
+    near = _known_surface(samples, (residual < 2.0 * tolerance) | (np.abs(height - peak) < _BIN), surfaces)
     return coefficients, inliers, near
 
 
@@ -151,6 +156,15 @@ def _fitted(samples: _Samples, inliers: Mask) -> Vec3:
         return np.asarray(np.linalg.solve(weighted @ samples.design.T, weighted @ samples.height))
     except np.linalg.LinAlgError:
         return np.full(3, np.inf)
+
+
+def _known_surface(samples: _Samples, chosen: Mask, known: list[tuple[Mask, Mask]]) -> Mask:
+    """Return :func:`_one_surface`, looked up among and added to what was asked before."""
+    for asked, found in known:
+        if np.array_equal(asked, chosen):
+            return found
+    known.append((chosen, _one_surface(samples, chosen)))
+    return known[-1][1]
 
 
 def _one_surface(samples: _Samples, chosen: Mask) -> Mask:
