@@ -141,6 +141,11 @@ class Checkpoints:
             ) from error
 
 
+def trained_weights(run: Path) -> dict[str, torch.Tensor]:
+    """Return the trained weights of a finished run, by name, as its checkpoint has them."""
+    return load_file(run / CHECKPOINT / _WEIGHTS)
+
+
 def _own(weights: dict[str, Any]) -> dict[str, torch.Tensor]:
     """Return each tensor once: what is tied to another one has two names."""
     seen: dict[tuple[int, tuple[int, ...]], str] = {}

@@ -42,6 +42,7 @@ CHAT_TEMPLATE = """\
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
+_PAIR = r" \p{N}{2}(?!\p{N})|"  # two digits that stand alone
 # Qwen's rule for what a word is.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -57,7 +58,12 @@ def system_words() -> str:
 
 
 def scratch_processor(
-    texts: Sequence[str], vocabulary: int, patch: int = 16, most_pixels: int = 16_777_216, least_pixels: int = 4096
+    texts: Sequence[str],
+    vocabulary: int,
+    patch: int = 16,
+    most_pixels: int = 16_777_216,
+    least_pixels: int = 4096,
+    phrases: Sequence[str] = (),
 ) -> Any:
     """Return a new ``Qwen3VLProcessor``.
 
@@ -66,13 +72,14 @@ def scratch_processor(
         vocabulary: tokens at most, with the special ones.
         patch: side of a patch, pixels.
         most_pixels, least_pixels: between which images are scaled.
+        phrases: texts that are one token each, beside the vocabulary; where there are any, so are two digits that stand alone.
 
     Raises:
         ConfigError: the vocabulary is too small for the template's words.
     """
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        write_tokenizer(folder, texts, vocabulary)
+        write_tokenizer(folder, texts, vocabulary, phrases)
         write_image_processor(folder, patch, most_pixels, least_pixels)
         processor = read_processor(folder)
     found = len(processor.tokenizer(SYSTEM + "<|im_start|>").input_ids)
@@ -84,13 +91,13 @@ def scratch_processor(
     return processor
 
 
-def write_tokenizer(folder: Path, texts: Sequence[str], vocabulary: int) -> dict[str, int]:
+def write_tokenizer(folder: Path, texts: Sequence[str], vocabulary: int, phrases: Sequence[str] = ()) -> dict[str, int]:
     """Train and write a tokenizer with its chat template; return the ids of the special tokens."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    split = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
+    split = pre_tokenizers.Split(Regex(_PAIR * bool(phrases) + _WORDS), behavior="isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
     tokenizer.decoder = decoders.ByteLevel()
@@ -102,12 +109,14 @@ def write_tokenizer(folder: Path, texts: Sequence[str], vocabulary: int) -> dict
     # As often as needed to be whole words, whatever the texts are about.
     template = [system_words()] * max(500, len(texts))
     tokenizer.train_from_iterator([*template, *texts], trainer)
+    tokenizer.add_tokens([AddedToken(phrase, normalized=False, special=False) for phrase in phrases])
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS])
     tokenizer.save(str(folder / "tokenizer.json"))
     _write_json(
         folder / "tokenizer_config.json",
         {
-            "tokenizer_class": "Qwen2Tokenizer",
+            # Qwen2's own class would split by Qwen's rule, whatever the file says.
+            "tokenizer_class": "PreTrainedTokenizerFast" if phrases else "Qwen2Tokenizer",
             "model_max_length": 32768,
             "eos_token": "<|im_end|>",
             "pad_token": "<|endoftext|>",

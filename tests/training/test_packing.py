@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("transformers", reason="training needs transformers")
 import torch
-import torch._dynamo  # before anything is drawn: see conftest.py
 
 from joyai_ros.errors import ConfigError, InputError
 from joyai_ros.imagination.mmdit.conditioning import DROPPED_TOKENS, SYSTEM
 from joyai_ros.settings import build
 from joyai_ros.training.mllm.attention import pack_attention
-from joyai_ros.training.mllm.config import MllmTraining, ScratchSizes
+from joyai_ros.training.mllm.config import LoraSettings, MllmTraining, ScratchSizes
 from joyai_ros.training.mllm.documents import Encoder, positions_of
-from joyai_ros.training.mllm.learner import MllmLearner, divergence, token_loss
+from joyai_ros.training.mllm.learner import MllmLearner, divergence, shown_loss, token_loss
+from joyai_ros.training.mllm.lora import merged
 from joyai_ros.training.mllm.mixture import Mixture, Pool
 from joyai_ros.training.mllm.packing import pack
 from joyai_ros.training.mllm.samples import ImageRef, Sample
@@ -95,9 +95,11 @@ def outputs(model, batch):
 def losses(model, documents):
     """Sums over the tokens of answers and of what is shown."""
     batch = pack(documents)
-    logits, count = outputs(model, batch).logits, len(batch.wanted)
-    shown = token_loss(logits[:, count:], batch.shown) * len(batch.shown)
-    return token_loss(logits[:, :count], batch.wanted) * count, shown
+    seen = None
+    if batch.patches is not None:
+        seen = model.model.visual(batch.patches, grid_thw=batch.grids).pooler_output
+    answers = token_loss(outputs(model, batch).logits, batch.wanted) * len(batch.wanted)
+    return answers, shown_loss(model, seen, batch) * len(batch.shown)
 
 
 def test_the_loss_of_a_pack_is_that_of_its_documents(small, encoder):
@@ -150,8 +152,7 @@ def test_it_is_transformers_own_attention_of_a_document(small, encoder):
             images = {"pixel_values": batch.patches, "image_grid_thw": batch.grids} if batch.patches is not None else {}
             kinds = (document.tokens == model.config.image_token_id).int()[None]
             stock = model(input_ids=document.tokens[None], mm_token_type_ids=kinds, **images).logits
-        keep = torch.cat([batch.before, batch.shows])
-        assert torch.allclose(ours, stock[:, keep], atol=1e-4)
+        assert torch.allclose(ours, stock[:, batch.before], atol=1e-4)
 
 
 def test_transformers_masks_keep_documents_apart_as_well(small, encoder):
@@ -333,13 +334,13 @@ def test_a_lora_changes_attention_and_is_merged(encoder, mlp):
                 weight.normal_(std=0.3)
         loss, figures = learner.loss(batch, torch.Generator())
     assert figures["divergence"] > 1e-4  # the teacher is the model without the change
-    merged = learner.merged()
-    pack_attention(merged)
+    whole = merged(learner.module, LoraSettings(rank=4))
+    pack_attention(whole)
     with torch.no_grad():
-        answers = token_loss(outputs(merged, batch).logits[:, : len(batch.wanted)], batch.wanted)
+        answers = token_loss(outputs(whole, batch).logits[:, : len(batch.wanted)], batch.wanted)
     assert answers.item() == pytest.approx(figures["answers"], rel=1e-4) and loss > answers
     changed = {
-        name.rsplit(".", 2)[-2] for name, weight in merged.named_parameters() if not torch.equal(weight, before[name])
+        name.rsplit(".", 2)[-2] for name, weight in whole.named_parameters() if not torch.equal(weight, before[name])
     }
     attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
     assert changed == (attention | {"gate_proj", "up_proj", "down_proj"} if mlp else attention)

@@ -6,7 +6,9 @@ import numpy as np
 
 from joyai_ros.geometry.arrays import Mask
 from joyai_ros.training.data.records import Frame, SeenObject
+from joyai_ros.understanding.listing import distance_word, kind_word
 
+NOTHING = "."  # what a part shows that is background
 _ENOUGH = 0.2  # share of a part that an object must fill to be what it shows
 
 
@@ -30,6 +32,15 @@ def shown_cells(frame: Frame, mirrored: bool, rows: int, columns: int) -> list[S
     best = shares.argmax(0).ravel()
     enough = shares.max(0).ravel() >= _ENOUGH
     return [frame.objects[int(k)] if yes else None for k, yes in zip(best, enough, strict=True)]
+
+
+def cell_words(thing: SeenObject | None) -> tuple[str, ...]:
+    """Return the words for what a part of an image shows, as they stand in a listing: kind, colour and distance."""
+    if thing is None:
+        return (NOTHING,)
+    distance = float(np.linalg.norm(thing.measured.obb.center))
+    color = (f" {thing.color}",) if thing.color else ()
+    return (kind_word(thing.kind), *color, distance_word(distance))
 
 
 def _shares(thing: SeenObject, height: int, width: int, rows: int, columns: int) -> np.ndarray:

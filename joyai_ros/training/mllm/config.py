@@ -82,6 +82,10 @@ class MllmTraining:
     base: str = setting("", "card or folder of the model to begin with; empty: from scratch")
     stores: tuple[str, ...] = setting((), "folders made by joyai-ros data build")
     split: str = setting("train", "of the stores")
+    exercises: bool = setting(
+        False,
+        "beside a store's questions: datasets listings, comparisons and looks, for a model that lists what it sees",
+    )
     stages: tuple[Stage, ...] = setting((Stage(),), "parts of the run with mixtures of their own")
     tokens: int = setting(2048, "of a pack of samples", 128, 1_000_000)
     pixels: int = setting(1_048_576, "larger images are made smaller, to this many pixels", 256, 16_777_216)

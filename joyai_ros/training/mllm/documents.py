@@ -82,13 +82,14 @@ class Encoder:
         grids = [grid[0].tolist() for _, grid in looks]
         counts = [time * rows * columns // self._merge**2 for time, rows, columns in grids]
         chat = self._chat.encode(SYSTEM if sample.asks else "", sample.prompt, counts)
-        tokens = [*chat.prefix, *self._text(sample.lead)]
-        learned = [False] * len(tokens)
+        tokens, learned = list(chat.prefix), [False] * len(chat.prefix)
 
         def add(more: Sequence[int], is_learned: bool) -> None:
             tokens.extend(more)
             learned.extend([is_learned] * len(more))
 
+        # Without an image a listing teaches what goes with what: how large a mug so far away looks.
+        add(self._text(sample.lead), not sample.images)
         add(chat.suffix, False)
         add([*self._text(sample.answer), self._end], True)
         for prompt, answer in sample.more:

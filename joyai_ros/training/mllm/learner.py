@@ -12,6 +12,7 @@ from torch import Tensor
 
 from joyai_ros.training.mllm.attention import pack_attention
 from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.lora import with_lora
 from joyai_ros.training.mllm.mixture import Mixture
 from joyai_ros.training.mllm.packing import Pack, pack
 
@@ -33,14 +34,17 @@ class MllmLearner:
     def __init__(self, model: Any, mixture: Mixture, config: MllmTraining) -> None:
         """Take a ``Qwen3VLForConditionalGeneration``, which is changed."""
         self._mixture, self._config = mixture, config
+        self._model = model
+        self._seen: Tensor | None = None  # what the vision encoder gave in the last forward pass
         self._teacher: Any = None
         pack_attention(model)
         if config.keep.weight and not config.lora.rank:
             self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
+        model.model.visual.register_forward_hook(self._keep)
         if config.checkpointing:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         if config.lora.rank:
-            self.module = _with_lora(model, config)
+            self.module = with_lora(model, config.lora)
         else:
             self.module = model
             for name, weight in model.named_parameters():
@@ -65,8 +69,7 @@ class MllmLearner:
         inputs = batch.inputs(weight.device, weight.dtype)
         keeps = self._config.keep.weight > 0.0
         out = self.module(**inputs, output_hidden_states=keeps)
-        count = len(batch.wanted)
-        answers, shown = token_loss(out.logits[:, :count], batch.wanted), token_loss(out.logits[:, count:], batch.shown)
+        answers, shown = token_loss(out.logits, batch.wanted), shown_loss(self._model, self._seen, batch)
         total = answers + self._config.cells * shown
         figures = {
             "answers": float(answers.detach()),
@@ -82,10 +85,8 @@ class MllmLearner:
         figures["divergence"] = float(kept.detach())
         return total + self._config.keep.weight * kept, figures
 
-    def merged(self) -> Any:
-        """Return the model, a LoRA merged into its weights."""
-        module: Any = self.module
-        return module.merge_and_unload() if self._config.lora.rank else module
+    def _keep(self, module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        self._seen = output.pooler_output
 
     @torch.no_grad()
     def _teaching(self, inputs: dict[str, Any]) -> Sequence[Tensor]:
@@ -113,6 +114,24 @@ def token_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits[0].float(), wanted.to(logits.device))
 
 
+def shown_loss(model: Any, seen: Tensor | None, batch: Pack) -> Tensor:
+    """Return the loss of what image tokens show, read from the vision encoder's output as words are from the last layer's.
+
+    So the encoder learns without the language model, which is new to images itself, and shows what it sees in the
+    directions of the words for it.
+
+    Args:
+        model: ``Qwen3VLForConditionalGeneration``.
+        seen: (image tokens, width), the encoder's output for all images of the pack; None without images.
+        batch: the pack.
+    """
+    if seen is None or not len(batch.shown):
+        return torch.zeros((), device=model.lm_head.weight.device)
+    is_image = batch.tokens[0] == int(model.config.image_token_id)
+    states = seen[is_image.cumsum(0)[batch.shows] - 1]
+    return token_loss(model.lm_head(model.model.language_model.norm(states))[None], batch.shown)
+
+
 def divergence(student: Sequence[Tensor], teacher: Sequence[Tensor], places: Tensor) -> Tensor:
     """Return the mean over layers and places of the Kullback-Leibler divergence of the student's states from the teacher's.
 
@@ -133,20 +152,3 @@ def divergence(student: Sequence[Tensor], teacher: Sequence[Tensor], places: Ten
 def _distribution(states: Tensor) -> Tensor:
     states = states.float()
     return (states * states.square().mean(-1, keepdim=True).add(1e-6).rsqrt()).log_softmax(-1)
-
-
-def _with_lora(model: Any, config: MllmTraining) -> Any:
-    from peft import LoraConfig, get_peft_model
-
-    layers = ["q_proj", "k_proj", "v_proj", "o_proj"]
-    if config.lora.mlp:
-        layers += ["gate_proj", "up_proj", "down_proj"]
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=config.lora.rank,
-            lora_alpha=config.lora.alpha,
-            lora_dropout=config.lora.dropout,
-            target_modules=rf".*language_model.*\.({'|'.join(layers)})",
-        ),
-    )

@@ -39,7 +39,7 @@ class Pack:
     grids: Tensor | None
 
     def inputs(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-        """Return what the model's forward pass takes, with logits of answers and shown words alone."""
+        """Return what the model's forward pass takes, with logits of answers alone."""
         images: dict[str, Any] = {}
         if self.patches is not None and self.grids is not None:
             images = {"pixel_values": self.patches.to(device, dtype), "image_grid_thw": self.grids.to(device)}
@@ -47,7 +47,7 @@ class Pack:
             "input_ids": self.tokens.to(device),
             "position_ids": self.positions.to(device),
             "documents": self.lengths,
-            "logits_to_keep": torch.cat([self.before, self.shows]).to(device),
+            "logits_to_keep": self.before.to(device),
             "use_cache": False,
             **images,
         }

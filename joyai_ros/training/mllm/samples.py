@@ -10,7 +10,7 @@ import numpy as np
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.store import Store
-from joyai_ros.training.mllm.cells import shown_cells
+from joyai_ros.training.mllm.cells import cell_words, shown_cells
 from joyai_ros.understanding.anchors import draw_marks
 
 QUESTIONS = "questions"  # the dataset of a store's own questions
@@ -115,8 +115,7 @@ class Pictures:
         return draw_marks(color, boxes) if ref.marked else color
 
     def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
-        """Return kind and colour of what each part of an image shows, row by row, in a word each; none for background."""
+        """Return kind, colour and distance of what each part of an image shows, row by row, in words that a listing has."""
         _, frame = self._frames[ref.store, ref.shard, ref.frame]
         shown = shown_cells(frame, ref.mirrored, rows, columns)
-        words = [() if thing is None else (thing.kind.split()[0], thing.color) for thing in shown]
-        return [tuple(f" {word}" for word in both if word) for both in words]
+        return [cell_words(thing) for thing in shown]

@@ -9,6 +9,7 @@ import torch
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.training.mllm.config import ScratchSizes
+from joyai_ros.training.mllm.vocabulary import listing_texts, phrases, set_numbers
 from joyai_ros.training.tokenizer import SPECIAL_TOKENS, scratch_processor
 
 
@@ -26,13 +27,20 @@ def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
 
     processor = scratch_processor(
-        texts, sizes.vocabulary, sizes.patch, most_pixels=sizes.pixels, least_pixels=min(4096, sizes.pixels)
+        listing_texts() if sizes.listing else texts,
+        sizes.vocabulary,
+        sizes.patch,
+        most_pixels=sizes.pixels,
+        least_pixels=min(4096, sizes.pixels),
+        phrases=phrases() if sizes.listing else (),
     )
     config = _config(sizes, processor.tokenizer)
     torch.manual_seed(seed)
     kind: Any = Qwen3VLForConditionalGeneration
     generation: Any = GenerationConfig
     model = kind(config)
+    if sizes.listing:
+        set_numbers(model, processor.tokenizer)
     end, pad = (processor.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
     model.generation_config = generation(do_sample=False, eos_token_id=[end, pad], pad_token_id=pad)
     return model, processor

@@ -10,19 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 
 from joyai_ros import __version__
 from joyai_ros.errors import ConfigError
 from joyai_ros.models.errors import ModelFolderError
+from joyai_ros.models.folder import check_folder
 from joyai_ros.models.store import find_model
+from joyai_ros.training.checkpoints import trained_weights
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.loop import Trained, train
 from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.curriculum import exercises_of
 from joyai_ros.training.mllm.documents import Encoder
 from joyai_ros.training.mllm.learner import MllmLearner
+from joyai_ros.training.mllm.lora import merged, with_lora
 from joyai_ros.training.mllm.mixture import Mixture, Pool, pools_of
 from joyai_ros.training.mllm.result import write_card, write_model
-from joyai_ros.training.mllm.samples import Pictures, read_datasets
+from joyai_ros.training.mllm.samples import Pictures, Sample, read_datasets
 from joyai_ros.training.mllm.scratch import scratch_model
 from joyai_ros.understanding.config import Attention, Loading, Precision
 from joyai_ros.understanding.loading import load_model
@@ -43,6 +48,7 @@ class TrainedMllm:
         samples: how many there were to draw from.
         parameters: of the model.
         data: hash of each store, by its folder's name.
+        is_main: of several processes, whether this one wrote them.
     """
 
     folder: Path
@@ -51,6 +57,7 @@ class TrainedMllm:
     samples: int
     parameters: int
     data: Mapping[str, str]
+    is_main: bool
 
 
 def train_mllm(
@@ -70,9 +77,11 @@ def train_mllm(
     """
     config.check()
     stores = _stores(config)
-    pools = pools_of({name: read_datasets(store, config.split) for name, store in stores.items()})
+    pools = pools_of({name: _datasets(store, config) for name, store in stores.items()})
     count = sum(len(pool.samples) for pool in pools)
-    base = _base(config, out, pools)
+    state = PartialState()
+    with state.main_process_first():
+        base = _base(config, out, pools)
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
     how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
     model = load_model(base, how)
@@ -80,14 +89,28 @@ def train_mllm(
     learner = MllmLearner(model, Mixture(config, pools, encoder), config)
     data = {name: store.manifest.data_hash() for name, store in stores.items()}
     trained = train(learner, config.loop, out, progress, _identity(config, data))
-    result = learner.merged()
-    parameters = sum(weight.numel() for weight in result.parameters())
-    write_model(result, base, out / MODEL, config.result)
-    card = out / f"{config.name}.yaml"
+    card, parameters = out / f"{config.name}.yaml", model.num_parameters()
+    done = TrainedMllm(out / MODEL, card, trained, count, parameters, data, state.is_main_process)
+    if not state.is_main_process:
+        return done
+    write_model(_result(load_model(base, how), config, out), base, out / MODEL, config.result)
     origin = f"from {config.base}" if config.base else "from scratch"
     what = f"{config.name}: trained {origin} by joyai-ros train mllm, on {count} samples of {', '.join(data)}"
     write_card(card, config.name, what, config.result, parameters, _training(config, data, command, trained))
-    return TrainedMllm(out / MODEL, card, trained, count, parameters, data)
+    return done
+
+
+def _result(model: Any, config: MllmTraining, out: Path) -> Any:
+    """Return the model with what was trained, from the last checkpoint: it is whole there, whatever the number of processes."""
+    module = with_lora(model, config.lora)
+    module.load_state_dict(trained_weights(out), strict=False)
+    return merged(module, config.lora)
+
+
+def _datasets(store: Store, config: MllmTraining) -> dict[str, Sequence[Sample]]:
+    """Return the questions of a store, and where they are wanted the exercises with its frames."""
+    found = read_datasets(store, config.split)
+    return {**found, **exercises_of(store, config.split, config.loop.seed)} if config.exercises else found
 
 
 def _stores(config: MllmTraining) -> dict[str, Store]:
@@ -106,10 +129,12 @@ def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
         found = find_model(config.base)
         if found.card.draws:
             raise ModelFolderError(f"{config.base} draws images; give a model that answers questions")
-        return found.folder
+        return check_folder(found.folder, hashes=False).folder
     folder = out / START
     if not (folder / "config.json").is_file():
-        model, processor = scratch_model(config.scratch, _texts(pools), config.loop.seed)
+        model, processor = scratch_model(
+            config.scratch, [] if config.scratch.listing else _texts(pools), config.loop.seed
+        )
         folder.mkdir(parents=True, exist_ok=True)
         processor.tokenizer.save_pretrained(folder)
         processor.image_processor.save_pretrained(folder)

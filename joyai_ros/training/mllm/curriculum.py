@@ -1,0 +1,179 @@
+"""Exercises for a model that writes a listing of what it sees and answers from it, made of the frames of a store.
+
+=============== ===================================================================================================
+``listings``    an image, and its listing to be written; beside it what each part of the image shows
+``comparisons`` no image: a listing, and questions that are answered from it
+``looks``       an image with its listing, and questions
+=============== ===================================================================================================
+
+Every exercise follows from (store, seed, number) alone. The lengths in a listing that is given are as uncertain as those that a
+model writes, so that it learns how far to trust them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import overload
+
+import numpy as np
+
+from joyai_ros.scene.level import level_basis
+from joyai_ros.training.data.ask import vocabulary_of
+from joyai_ros.training.data.records import Frame, SeenObject
+from joyai_ros.training.data.store import ShardEntry, Store
+from joyai_ros.training.mllm.comparisons import ask_marked, ask_motion, ask_named, things_of
+from joyai_ros.training.mllm.samples import ImageRef, Sample
+from joyai_ros.understanding.listing import LIST, Entry, listing_text
+
+LISTINGS, COMPARISONS, LOOKS = KINDS = ("listings", "comparisons", "looks")
+VARIANTS = 64  # of each exercise with a frame
+_TOGETHER = 6  # questions after one listing
+_NAMED = 0.3  # share of the exercises whose questions go without marks
+_MOTIONS = 0.08  # share of the exercises that ask how the camera moved
+_LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
+_SCALE, _EACH = 0.05, 0.04  # standard deviations of given lengths: common to all of an image, and of each
+_CERTAIN = 0.4  # share of the listings that are given as they are
+_EXPOSURE = 0.15  # images are lighter or darker by up to this share
+
+
+class Exercises(Sequence[Sample]):
+    """One kind of exercises with the frames of a split.
+
+    Args:
+        store: with the frames.
+        split: of it.
+        kind: see above.
+        seed: of everything drawn.
+    """
+
+    def __init__(self, store: Store, split: str, kind: str, seed: int) -> None:
+        self._store, self._kind, self._seed = store, kind, seed
+        self._entries: list[ShardEntry] = list(store.shards(split))
+        self._ends = np.cumsum([entry.counts["frames"] for entry in self._entries])
+        self._frames = lru_cache(maxsize=None)(self._read)
+        self._vocabulary = vocabulary_of(self._frames(0)) if self._entries else []
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) * VARIANTS if len(self._ends) else 0
+
+    @overload
+    def __getitem__(self, number: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Sample]: ...
+
+    def __getitem__(self, number: int | slice) -> Sample | list[Sample]:
+        every = range(len(self))
+        return [self._sample(k) for k in every[number]] if isinstance(number, slice) else self._sample(every[number])
+
+    def _sample(self, number: int) -> Sample:
+        place, variant = divmod(number, VARIANTS)
+        shard = int(np.searchsorted(self._ends, place, side="right"))
+        frames = self._frames(shard)
+        frame = frames[place - (int(self._ends[shard - 1]) if shard else 0)]
+        random = np.random.default_rng([self._seed, place, variant])
+        name = self._entries[shard].name
+        if self._kind == LISTINGS:
+            return self._listing(name, frame, random)
+        sample = None
+        if random.random() < _MOTIONS:
+            sample = self._motion(name, frame, [other for other in frames if other.scene == frame.scene], random)
+        return sample or self._questions(name, frame, random) or self._listing(name, frame, random)
+
+    def _read(self, shard: int) -> tuple[Frame, ...]:
+        return self._store.read(self._entries[shard]).frames
+
+    def _listing(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
+        marked, mirrored = bool(random.random() < 0.5), bool(random.random() < 0.5)
+        gain = float(random.uniform(1 - _EXPOSURE, 1 + _EXPOSURE))
+        ref = ImageRef(str(self._store.folder), shard, frame.id, marked, mirrored, gain)
+        text = listing_text([replace(entry, mark=None) for entry in entries_of(frame, marked, mirrored)])
+        return Sample(frame.id, "listing", (ref,), LIST, text, self._kind, cells=True, asks=False)
+
+    def _questions(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample | None:
+        """Return questions about a frame; None where there is nothing clear to be asked."""
+        marked = bool(random.random() >= _NAMED)
+        things = things_of(frame)
+        found = [
+            ask_marked(things, random) if marked else ask_named(frame, self._vocabulary, random)
+            for _ in range(_TOGETHER)
+        ]
+        asked = [both for both in dict.fromkeys(found) if both is not None]
+        if not asked:
+            return None
+        return self._asked(shard, (frame,), marked, asked, random)
+
+    def _motion(
+        self, shard: str, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator
+    ) -> Sample | None:
+        """Return the question how the camera moved from a frame to another of its scene."""
+        other = of_scene[int(random.integers(len(of_scene)))]
+        found = ask_motion(frame, other, random)
+        return None if found is None else self._asked(shard, (frame, other), False, [found], random)
+
+    def _asked(
+        self,
+        shard: str,
+        frames: Sequence[Frame],
+        marked: bool,
+        asked: Sequence[tuple[str, str]],
+        random: np.random.Generator,
+    ) -> Sample:
+        leads = [listing_text(unsure(entries_of(frame, marked), random)) + "\n" for frame in frames]
+        images: tuple[ImageRef, ...] = ()
+        if self._kind == LOOKS:
+            images = tuple(ImageRef(str(self._store.folder), shard, frame.id, marked) for frame in frames)
+        name, lead, more = frames[0].id, "".join(leads), tuple(asked[1:])
+        return Sample(name, "questions", images, *asked[0], self._kind, lead=lead, more=more)
+
+
+def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Sample]]:
+    """Return all kinds of exercises with a split of a store."""
+    return {kind: Exercises(store, split, kind, seed) for kind in KINDS}
+
+
+def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry]:
+    """Return what a frame's listing says: of everything in sight with its marks, or without of what is well in sight."""
+    basis = level_basis(frame.up)
+    found = []
+    for number, thing in enumerate(frame.objects, start=1):
+        if thing.measured.box is None or not (marked or thing.visibility >= _LEAST_SEEN):
+            continue
+        entry = _entry(frame, thing, basis @ thing.measured.obb.center, number if marked else None)
+        if mirrored:
+            x0, y0, x1, y1 = entry.box
+            entry = replace(entry, box=(1.0 - x1, y0, 1.0 - x0, y1), right=-entry.right)
+        found.append(entry)
+    return found
+
+
+def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None) -> Entry:
+    assert thing.measured.box is not None
+    x0, y0, x1, y1 = thing.measured.box
+    width, height = frame.camera.size
+    return Entry(
+        box=(x0 / width, y0 / height, x1 / width, y1 / height),
+        kind=thing.kind,
+        color=thing.color,
+        right=float(center[0]),
+        ahead=float(center[1]),
+        distance=float(np.linalg.norm(center)),
+        longest=float(thing.measured.obb.size.max()),
+        height=thing.measured.height,
+        mark=mark,
+    )
+
+
+def unsure(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
+    """Return entries with lengths as uncertain as a model's."""
+    if random.random() < _CERTAIN:
+        return list(entries)
+    common = 1.0 + _SCALE * random.standard_normal()
+    found = []
+    for entry in entries:
+        way, ahead, longest, height = common + _EACH * random.standard_normal(4)
+        lengths = {"right": entry.right * way, "ahead": entry.ahead * ahead, "distance": entry.distance * way}
+        found.append(replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height))
+    return found
