@@ -119,7 +119,7 @@ def mllm(
             Store(data) if data is not None else _made(work, scenes, seed, settings, named, per_task, imagined, workers)
         )
         questions = QuestionSet(store, split, per_task, seed, named, imagined > 0, judged is not None)
-        run = _Run(opened, chosen, settings, questions, timeout, work, judged)
+        run = _Run(opened, chosen, settings, questions, timeout, work, judge, judged)
         outcomes = run.ask(0)
         with_views = run.ask(imagined) if imagined else []
         chance = chances(questions.questions, seed, judged)
@@ -148,6 +148,7 @@ class _Run:
     questions: QuestionSet
     timeout: float
     work: Path
+    judge_name: str = ""
     judge: Judge | None = None
     journals: list[Journal] = field(default_factory=list)
 
@@ -176,15 +177,17 @@ class _Run:
 
     def _plan(self, answers: Answers, views: int) -> dict[str, Any]:
         plain = {name: str(value) for name, value in flatten(self.settings).items()}
-        folder = None if self.model.server.url or self.model.name == NO_MODEL else _folder(self.model.name)
+        here = [] if self.model.server.url or self.model.name == NO_MODEL else [self.model.name]
+        if views and self.settings.imagination.model:
+            here.append(self.settings.imagination.model)
         return {
             "answers": answers.name,
             "server": self.model.server.url,
-            "files": [] if folder is None else fingerprint(folder),
+            "files": [fingerprint(_folder(name)) for name in here],
             "settings": plain,
             "views": views,
             "timeout": self.timeout,
-            "judged": self.judge is not None,
+            "judge": self.judge_name,
             "data": self.questions.store.manifest.data_hash(),
             "questions": [posed.item.id for posed in self.questions.questions],
         }

@@ -157,7 +157,7 @@ class QuestionSet:
         asked = resolve(question, [looks[frame.id] for frame in shown], False, self._margins)
         wanted = format_of(asked)
         truth = Said() if isinstance(wanted, Text) else said_by(asked, parse(wanted, item.answer))
-        meant = [thing.measured.box for thing in shown[0].objects if item.about and names(item.about, thing)]
+        meant = [thing.measured.box for thing in shown[0].objects if item.about and _names(item, thing)]
         return Posed(item, shown, entry, asked, wanted, truth, tuple(box for box in meant if box is not None))
 
 
@@ -187,16 +187,18 @@ def _light(look: Look) -> Look:
 
 
 def _is_hidden(item: Item, frames: dict[str, Frame]) -> bool:
-    """Whether a question about one image is about an object of which the image shows little, or reaches over its border."""
+    """Whether a question about one image is about an object that the image mostly hides or cuts off.
+
+    Where it asks whether something is there, what is not there is as hidden: else every answer would be yes.
+    """
     if len(item.frames) != 1:
         return False
-    frame = frames[item.frames[0]]
-    return any(
-        thing.visibility < _HIDDEN or thing.measured.truncated
-        for thing in frame.objects
-        if thing.id in item.objects or (item.about and _meant(item, thing))
-    )
+    things = frames[item.frames[0]].objects
+    meant = [thing for thing in things if thing.id in item.objects or (item.about and _names(item, thing))]
+    if item.task == "existence" and not meant:
+        return True
+    return any(thing.visibility < _HIDDEN or thing.measured.truncated for thing in meant)
 
 
-def _meant(item: Item, thing: SeenObject) -> bool:
+def _names(item: Item, thing: SeenObject) -> bool:
     return thing.measured.box is not None and names(item.about, thing)
