@@ -17,8 +17,10 @@ _MOST_FOR_BETWEEN = 15  # objects; the number of triples grows with their cube
 
 def state_aligned(statements: Statements, layout: Layout, config: RelationConfig) -> None:
     """State which elongated objects are parallel, with the angle between their length axes in radians."""
-    ratio = layout.size[:, 0] / np.maximum(layout.size[:, 1], 1e-6)
-    long = np.flatnonzero((ratio > config.elongation) & layout.whole)
+    # Both sides are uncertain, and what is about as wide as long has no direction.
+    longer = layout.size[:, 0] - config.elongation * layout.size[:, 1]
+    doubt = config.confidence_sigmas * np.hypot(layout.size_sigma[:, 0], config.elongation * layout.size_sigma[:, 1])
+    long = np.flatnonzero((longer > doubt) & layout.whole)
     n = len(layout.ids)
     excess, angle, sigma = np.full((n, n), np.nan), np.zeros((n, n)), np.zeros((n, n))
     heading = np.arctan2(layout.axes[:, 0, 1], layout.axes[:, 0, 0])
@@ -48,7 +50,11 @@ def state_between(statements: Statements, layout: Layout, config: RelationConfig
     pair, i = np.nonzero((along > _MIDDLE[0]) & (along < _MIDDLE[1]))
     j, k = j[pair], k[pair]
     aside = np.linalg.norm(offset[pair, i] - along[pair, i][:, None] * line[pair], axis=1)
-    excess = config.between_share * length[pair] - aside
+    # The tightest of what must hold counts: near enough to the line, in the middle of it, and a line long enough.
+    room = np.minimum(along[pair, i] - _MIDDLE[0], _MIDDLE[1] - along[pair, i]) * length[pair]
+    excess = np.minimum(
+        np.minimum(config.between_share * length[pair] - aside, room), length[pair] - config.between_least
+    )
     spread = np.sqrt(np.square(sigma[i]) + (np.square(sigma[j]) + np.square(sigma[k])) / 4.0)
     for subject, one, other, *measured in zip(*(a.tolist() for a in (i, j, k, aside, spread, excess)), strict=True):
         statements.group(Predicate.BETWEEN, subject, (one, other), measured[0], "m", measured[1], measured[2])

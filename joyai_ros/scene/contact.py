@@ -53,8 +53,8 @@ def _state_pair(statements: Statements, layout: Layout, config: RelationConfig, 
     """State how two objects with overlapping footprints lie to each other; return whether one carries or holds the other."""
     sigma = float(np.hypot(layout.height_sigma[i], layout.height_sigma[j]))
     for inner, outer in ((i, j), (j, i)):
-        if _is_inside(layout, inner, outer):
-            depth = float(layout.top[outer] - layout.bottom[inner])
+        depth = float(layout.top[outer] - layout.bottom[inner])
+        if depth > config.contact_margin and _is_inside(layout, inner, outer):  # what is less deep lies on it: a plate
             return statements.directed(Predicate.INSIDE, inner, outer, depth - config.contact_margin, depth, sigma)
     vertical = layout.vertical_gap
     upper, lower = (i, j) if vertical[i, j] > vertical[j, i] else (j, i)

@@ -14,6 +14,7 @@ from joyai_ros.geometry.order import quantile
 from joyai_ros.scene.palette import color_bins, color_shares
 
 _COVERED = 0.25  # share of a box that a larger one must cover for its object to be in, on or before that one's
+_HELD = 0.4  # the same share, from which that one may hold it
 _LARGER = 1.2  # times the area of a box, from which another one is larger
 _AROUND = 0.5  # of a box's longer side: how far around it the colours of others are learnt
 _CLEAR = 0.05  # of a box's size beyond it, where its own object may still show
@@ -22,8 +23,9 @@ _FRAMED = 0.6  # overlap of the box with what is found: else that is not its obj
 _PART = 0.15  # of the largest patch of that colour, from which another patch is a part of it
 _LEAST = 40  # pixels, and
 _DENSE = 0.06  # share of the box that they must make up
-_ERODED = 200  # pixels, from which the outermost ones, of mixed colour and depth, are left out
+_ERODED = 200  # pixels, from which the outermost ones, of mixed colour and depth, are left out, if half as many remain
 _AGREED = 0.7  # share of what colour finds that depth has found as well, from which depth is believed
+_FOREIGN = 0.2  # the same share, below which depth has found another object in its box
 _LEFT = 0.6  # share of its pixels that another object must keep
 _NEEDED = 0.06  # of the overlap of another box with its pixels: what would cost it more is its own
 _FLOOR = 1e-3
@@ -71,6 +73,11 @@ def tell_by_color(
         around = np.zeros(depth.size, dtype=bool)
         around[_spread(found, width, depth.size)] = True
         rest = {k: result[k][~around[result[k]]] for k in others}
+        holders = [k for k in others if _covered(boxes[b], boxes[k]) > _HELD]
+        if holders and np.count_nonzero(known[found]) < _FOREIGN * len(found):
+            # What it was given instead of itself is the object's that it is in.
+            holder = min(holders, key=lambda k: box2d_area(boxes[k]))
+            rest[holder] = np.union1d(rest[holder], result[b][~around[result[b]]])
         if any(_filled(boxes[k], rest[k], width) < _filled(boxes[k], result[k], width) - _NEEDED for k in others):
             continue  # another box no longer fills its own without them
         if any(len(rest[k]) < _LEFT * len(result[k]) for k in others):
@@ -116,7 +123,8 @@ def _patch(color: ColorImage, depth: DepthImage, box: Box2D, smaller: list[Box2D
     if size < _LEAST or box2d_iou(box, _tight(mask, top, left)) < _FRAMED:
         return nothing
     if size > _ERODED:
-        mask = cv2.erode(mask.view(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
+        inner = cv2.erode(mask.view(np.uint8), np.ones((3, 3), dtype=np.uint8)) > 0
+        mask = inner if np.count_nonzero(inner) > _ERODED / 2 else mask
     rows, columns = np.nonzero(mask & (depth[window] > 0))
     return (rows + top) * depth.shape[1] + columns + left
 

@@ -23,6 +23,7 @@ _BULGE = 1.5  # noise sigmas by which the outermost points of the near side lie 
 _TRIM = 0.005  # share of the points beyond each side
 _TURNS = np.radians(np.arange(0.0, 90.0, 5.0))  # of the smallest rectangle, at which others are tried
 _AS_SMALL = 1.03  # times the smallest area
+_ALIKE = 1.08  # times the smallest area, up to which noise may make another rectangle the smallest
 _ON_SIDE = 0.004  # metres from a side that still lie on it
 _SECTORS = 36  # of the outline around its middle
 _NEAR_SIDE = np.radians(95.0)  # either way from the viewer: the part of the outline that is certainly seen
@@ -46,6 +47,9 @@ class Footprint:
         axis: (2,) unit, along its length.
         length, width: extents, length >= width.
         round: it was completed from a circle.
+        lying: it was completed from a round body on its side.
+        play: (2,) metres across and along, how far from its centre those of rectangles lie that fit about as well.
+        length_play: metres, how far their lengths are from its own.
     """
 
     center: Array
@@ -53,6 +57,9 @@ class Footprint:
     length: float
     width: float
     round: bool = False
+    lying: bool = False
+    play: tuple[float, float] = (0.0, 0.0)
+    length_play: float = 0.0
 
 
 def fit_footprint(points: NDArray[np.floating[Any]], pitch: float, noise: float) -> Footprint:
@@ -121,7 +128,13 @@ def _rectangle(points: Array) -> Footprint:
     center = middle[0] * axis + middle[1] * across
     if width > length:
         length, width, axis = width, length, across
-    return Footprint(center, axis, length, width)
+    alike = np.flatnonzero(area <= _ALIKE * area[best])
+    if len(alike) < 2:
+        return Footprint(center, axis, length, width)
+    low, high, axes = low[:, alike], high[:, alike], axes[:, :, alike]
+    aside = np.abs(((low + high)[:, None] / 2.0 * axes).sum(axis=0) - center[:, None]).max(axis=1)
+    longer = float(np.abs((high - low).max(axis=0) - length).max())
+    return Footprint(center, axis, length, width, play=(float(aside[0]), float(aside[1])), length_play=longer)
 
 
 def _circle(points: Array, pitch: float) -> Footprint | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from joyai_ros.geometry.arrays import Mat3, Points, Vec3
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.geometry.order import quantile
 from joyai_ros.scene.footprint import Footprint, fit_footprint
+from joyai_ros.scene.lying import fit_lying
 from joyai_ros.scene.occlusion import Occlusion
 from joyai_ros.scene.rim import Rim, Surface
 from joyai_ros.scene.stick import Stick, fit_stick
@@ -19,12 +20,20 @@ from joyai_ros.scene.stick import Stick, fit_stick
 MIN_POINTS = 20
 _STANDS = 0.025  # metres: a lowest visible point this close above a surface means that the object stands on it
 # What errors really are, over simulated scenes, per metre of the estimates across the view, along it and upward.
-_ACROSS, _ALONG, _UPWARD = 0.65, 0.8, 0.87
-_SIDE_SPREAD = 1.6  # sigma of a footprint's side in sigmas of its middle
-_HIDDEN_REACH = 0.12  # of an object's extent: one standard deviation of what a fully cut side may hide
-_HIDDEN_LEAST = 0.015  # metres, where so little is seen that its extent says nothing
-_UNFILLED = 0.35  # sigma per metre of a 2D box that an object's pixels leave empty
-_LEAN = 0.2  # metres that the middle may lie aside per metre of hidden height
+_ACROSS, _ALONG, _UPWARD = 1.35, 1.4, 0.75
+_SIDES = (2.2, 1.1)  # sigmas of length and width in sigmas of the middle in that direction
+_SIDE_SHARE = (0.008, 0.013)  # of the side itself, as well
+_LENGTH_PLAY = 0.6  # sigma per metre between the lengths of rectangles that fit about as well
+_CUT = (0.0165, 0.0045)  # metres that a fully cut side may hide, across the view and along it
+_ROUND_CUT = (0.01, 0.03)  # the same of round things, per metre of width
+_PLAY = 0.8  # sigma per metre between rectangles that fit about as well
+_UNFILLED = 0.5  # sigma per metre of a 2D box that an object's pixels leave empty
+_CUP = (0.75, 2.0)  # height over width of what is hollow and drunk from
+_HANDLE, _HANDLE_LENGTH = (
+    0.1,
+    0.3,
+)  # of its width: how far a handle out of sight moves its middle, and adds to its length
+_LEAN = 0.03  # metres that the middle may lie aside per metre of hidden height
 _DEEP = 0.22  # of the width within the footprint's sides
 _TOP_BAND = 0.006  # metres, and at least a tenth of the height, below the top that still count as top
 _TOP_SHARE = 0.06  # share of an object's points that make a level top
@@ -38,6 +47,7 @@ class Lifted:
         footprint: its rectangle in the level plane of ``surface``.
         surface: what heights are measured from.
         top, bottom: heights above ``surface``.
+        low: height of the lowest part that was seen.
         bottom_seen: the bottom is where the object meets what carries it; else its lower part is hidden.
         hollow: a cavity was seen inside it.
         closed: a level top was seen across it.
@@ -55,6 +65,7 @@ class Lifted:
     surface: Surface
     top: float
     bottom: float
+    low: float
     bottom_seen: bool
     hollow: bool
     closed: bool
@@ -71,7 +82,7 @@ class Lifted:
     @property
     def completed(self) -> bool:
         """Whether the box holds more than was seen, because the shape says where the rest is."""
-        return self.footprint.round or self.extended
+        return self.footprint.round or self.footprint.lying or self.extended
 
     @property
     def height(self) -> float:
@@ -101,21 +112,26 @@ class Lifted:
         """One standard deviation of length, width and height, (3,) metres."""
         lateral, along = self._spread()
         x, y = self.footprint.axis.tolist()  # how much of the length lies across the view and along it
-        length = math.hypot(x * lateral, y * along) * _SIDE_SPREAD
-        width = math.hypot(y * lateral, x * along) * _SIDE_SPREAD
-        length += 0.01 * self.footprint.length
-        return np.array([length, width, self.height_sigma])
+        length = math.hypot(x * lateral, y * along) * _SIDES[0] + _SIDE_SHARE[0] * self.footprint.length
+        width = math.hypot(y * lateral, x * along) * _SIDES[1] + _SIDE_SHARE[1] * self.footprint.width
+        return np.array([math.hypot(length, _LENGTH_PLAY * self.footprint.length_play), width, self.height_sigma])
 
     def _spread(self) -> tuple[float, float]:
         """One standard deviation of the footprint's middle across the view and along it, metres."""
-        lateral = math.hypot(0.5 * self.pitch, 0.25 * self.noise) + 0.005 * self.footprint.width
-        along = math.hypot(0.5 * self.pitch, 0.4 * self.noise) + 0.022 * self.footprint.width
-        if not self.footprint.round:  # what is hidden may reach as far again as what is cut
-            across, along_cut = self.occlusion.across, max(self.occlusion.along, 0.5 * self.occlusion.across)
-            lateral += across * (_HIDDEN_REACH * self.footprint.length + _HIDDEN_LEAST)
-            along += along_cut * (_HIDDEN_REACH * self.footprint.width + _HIDDEN_LEAST)
+        across, along_cut = self.occlusion.across, max(self.occlusion.along, 0.5 * self.occlusion.across)
+        lateral = math.hypot(0.3 * self.pitch, 0.22 * self.noise)
+        along = math.hypot(0.15 * self.pitch, 0.47 * self.noise)
+        if self.footprint.round:
+            lateral += _ROUND_CUT[0] * across * self.footprint.width
+            along += _ROUND_CUT[1] * along_cut * self.footprint.width
+        else:
+            lateral += _CUT[0] * across**2  # little is missing until most of a side is cut
+            along += _CUT[1] * along_cut
         lean = _LEAN * self.hidden + _UNFILLED * self.unfilled
-        return _ACROSS * (lateral + lean), _ALONG * (along + lean)
+        beside, beyond = self.footprint.play
+        return math.hypot(_ACROSS * (lateral + lean), _PLAY * beside), math.hypot(
+            _ALONG * (along + lean), _PLAY * beyond
+        )
 
 
 def lift(
@@ -145,18 +161,26 @@ def lift(
     low = quantile(height, 0.01)
     stands = surface.is_support and low < _STANDS + 2.0 * noise
     bottom = rim.foot if stands else low
+    if stands and not footprint.round:
+        footprint = fit_lying(level, footprint, bottom, rim.top, surface.offset, noise, pitch) or footprint
+    if footprint.round and rim.hollow and _CUP[0] < (rim.top - bottom) / footprint.width < _CUP[1]:
+        aside = _HANDLE * footprint.width  # a cup: there may be a handle out of sight
+        footprint = replace(footprint, play=(aside, aside), length_play=_HANDLE_LENGTH * footprint.width)
     vertical = 0.4 * noise
+    closed = _is_closed(level[:, :2], height, footprint, rim.top)
+    edge = (0.5 if closed else 0.8) * pitch  # a thin rim loses more of its pixels than a level top
     return Lifted(
         footprint=footprint,
         surface=surface,
         top=max(rim.top, bottom + 1e-3),
         bottom=bottom,
+        low=low,
         bottom_seen=stands,
         hollow=rim.hollow,
-        closed=_is_closed(level[:, :2], height, footprint, rim.top),
+        closed=closed,
         noise=noise,
         pitch=pitch,
-        top_sigma=math.hypot(vertical, rim.top_sigma) + 0.5 * pitch + 0.1 * occlusion.upper * max(rim.top, 0.0),
+        top_sigma=math.hypot(vertical, rim.top_sigma) + edge + 0.1 * occlusion.upper * max(rim.top, 0.0),
         bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
         occlusion=occlusion,
         unfilled=unfilled,

@@ -20,7 +20,9 @@ from joyai_ros.scene.plane_view import plane_heights
 from joyai_ros.scene.types import SupportPlane
 
 _WINDOW = 5  # pixels: the top is the highest mean over a window, not the highest pixel
-_EXCESS = 0.7  # noise sigmas by which the highest of many window means lies above the surface
+_EXCESS = 0.7  # noise sigmas by which the highest of some window means lies above the surface
+_TOP_LAYER = 2.0  # noise sigmas below the highest: most window means on a level top lie in this layer
+_LEVEL, _SLANTED = 0.3, 0.8  # of that layer's windows, in the next one below it: a level top, and none
 _LEVEL_BAND = 0.01  # metres: spread of a level top
 _LEVEL_SHARE = 0.4  # of an object's pixels that make its top a level one
 _RIM_STEPS = (3, 6)  # pixels over which a rim is looked for: its edge may have lost some
@@ -108,7 +110,7 @@ def measure_rim(
     smooth = total[solid] / count[solid]
     if len(smooth) == 0:
         smooth = height[mask]
-    highest = _top(smooth, noise) - _EXCESS * noise
+    highest = _without_excess(_top(smooth, noise), smooth, noise)
     gain = _lost_band(depth, height, patch, highest, surface, camera, box[1]) if box is not None else 0.0
     foot = _foot(depth, camera, surface, patch) if surface.is_support else 0.0
     return Rim(highest + gain / 2.0, gain / np.sqrt(12.0), foot, _is_hollow(z, height, mask, noise))
@@ -123,6 +125,22 @@ def _top(smooth: NDArray[np.float32], noise: float) -> float:
         return top
     flat = np.abs(some - level) < _LEVEL_BAND + 2.0 * noise
     return nearly if flat.mean() > _LEVEL_SHARE else top
+
+
+def _without_excess(top: float, smooth: NDArray[np.float32], noise: float) -> float:
+    """Return the height of the surface whose highest window mean is given.
+
+    The highest of thousands of means on a level top lies higher above it than the highest of a few on a rim. A level
+    top is where their median is.
+    """
+    some = smooth[:: max(len(smooth) // _SAMPLE, 1)]
+    layer = _TOP_LAYER * noise
+    upper = some[(some > top - layer) & (some <= top)]
+    if len(upper) == 0:
+        return top - _EXCESS * noise
+    below = float(np.count_nonzero((some > top - 2.0 * layer) & (some <= top - layer))) / len(upper)
+    level = min(max((_SLANTED - below) / (_SLANTED - _LEVEL), 0.0), 1.0)
+    return level * median(upper) + (1.0 - level) * (top - _EXCESS * noise)
 
 
 def _lost_band(

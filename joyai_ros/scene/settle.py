@@ -45,29 +45,31 @@ def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> l
     settled = list(items)
     for i in (int(k) for k in np.argsort([item.bottom for item in items])):
         item = settled[i]
-        if item.bottom_seen or not item.surface.is_support:
+        if not item.surface.is_support:
             continue
         carrier = _carrier(i, settled)
+        if item.bottom_seen and carrier is None:
+            continue
         if carrier is None and item.occlusion.lower < _RIM_BEFORE:
             below = _owner_below(i, patches, frame)
             if below is not None and _over_each_other(item, settled[below]):
                 # It stands on that object, whose own top it hides: what is seen of its foot is its foot.
                 settled[i] = replace(item, bottom_seen=True)
-                settled[below] = _topped(settled[below], item.bottom, item.noise)
+                settled[below] = _overhung(_topped(settled[below], item.bottom, item.noise), item)
                 continue
         hidden = _hidden_carrier(i, settled) if carrier is None else None
         if carrier is not None:
             around = settled[carrier]
-            sunk = item.bottom < around.top - _SUNK or item.occlusion.lower > _RIM_BEFORE
-            leans = item.stick is not None and float(np.linalg.norm(item.stick.lean)) > _LEANING
-            if around.hollow or ((sunk or leans) and _fits_into(item, around)):
+            sunk = item.low < around.top - _SUNK or item.occlusion.lower > _RIM_BEFORE
+            if around.hollow or ((sunk or _leans(item)) and _fits_into(item, around)):
                 # Nearer than the object right under it is the rim of what it stands in.
                 settled[carrier] = around = replace(around, hollow=True)
             floor = around.bottom + _FLOOR if around.hollow else around.top
-            certain = around.hollow or around.closed or not _fits_into(item, around)
+            certain = around.hollow or around.closed or not _fits_into(item, around) or _foot_shows(item, around)
             doubt = 0.0 if certain else _OPEN_DOUBT * around.height
-            put = _put(item, min(floor, item.bottom + item.noise), around.top_sigma + doubt)
+            put = _put(item, min(floor, item.low + item.noise), around.top_sigma + doubt)
             settled[i] = _extended(put, around) if around.hollow else put
+            settled[carrier] = around if around.hollow else _overhung(around, item)
         elif hidden is not None:
             gap = max(item.bottom - settled[hidden].top, 0.0)
             between, sigma = item.bottom - min(gap / 2.0, _HIDDEN_RIM), min(gap, 2.0 * _HIDDEN_RIM) / 3.0 + item.noise
@@ -86,6 +88,25 @@ def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> l
 def _topped(item: Lifted, top: float, noise: float) -> Lifted:
     """Return an object with its hidden top put where something stands on it, unless that is nowhere near."""
     return replace(item, top=top, top_sigma=item.top_sigma + noise) if 0.0 < top - item.top < _HIDDEN_TOP else item
+
+
+def _overhung(carrier: Lifted, item: Lifted) -> Lifted:
+    """Return an object with the doubt about its far side that one standing on it leaves, if that seems to reach beyond it."""
+    near, far = _reach(carrier.footprint)
+    front, back = _reach(item.footprint)
+    hidden = back - far - max(near - front, 0.0)  # what reaches out as much before it stands in its middle
+    if hidden < _HIDDEN_RIM:
+        return carrier
+    footprint = carrier.footprint
+    across, along = footprint.play
+    return replace(carrier, footprint=replace(footprint, play=(across, along + hidden / 2.0)))
+
+
+def _reach(footprint: Footprint) -> tuple[float, float]:
+    """Return the nearest and farthest place of a footprint along the view, metres."""
+    x, y = np.abs(footprint.axis).tolist()
+    half = (footprint.width if footprint.round else y * footprint.length + x * footprint.width) / 2.0
+    return float(footprint.center[1]) - half, float(footprint.center[1]) + half
 
 
 def _over_each_other(upper: Lifted, lower: Lifted) -> bool:
@@ -131,15 +152,34 @@ def _carrier(index: int, items: list[Lifted]) -> int | None:
     item = items[index]
     best: int | None = None
     for k, other in enumerate(items):
-        if k == index or other.surface is not item.surface or not _covers(other.footprint, item.footprint.center):
+        if k == index or other.surface is not item.surface or not _covers(other.footprint, _place(item, other.top)):
             continue
         # What is seen well below the top of another object, over its footprint, can only be in it.
-        open_above = other.hollow or item.bottom < other.top - _SUNK
-        within = open_above and _fits_into(item, other) and other.bottom < item.bottom < other.top + _CONTACT
-        on_top = abs(item.bottom - other.top) < _CONTACT and item.top > other.top
+        open_above = other.hollow or (item.low < other.top - _SUNK and not (item.bottom_seen and other.closed))
+        within = open_above and _fits_into(item, other) and other.bottom - _FLOOR < item.low < other.top + _CONTACT
+        on_top = abs(item.low - other.top) < _CONTACT and item.top > other.top
+        if item.bottom_seen:  # so near the plane that it may as well stand there, beside what it seems to be over
+            on_top = on_top and 2.0 * item.low > other.top and other.closed
         if (within or on_top) and (best is None or other.top > items[best].top):
             best = k
     return best
+
+
+def _place(item: Lifted, height: float) -> NDArray[np.float64]:
+    """Return (2,) where an object is at a height: a stick that leans is elsewhere there than what is seen of it."""
+    return item.stick.at(height) if item.stick is not None and _leans(item) else item.footprint.center
+
+
+def _leans(item: Lifted) -> bool:
+    return item.stick is not None and float(np.linalg.norm(item.stick.lean)) > _LEANING
+
+
+def _foot_shows(item: Lifted, carrier: Lifted) -> bool:
+    """Whether an object is seen down to the top of what carries it: within an open rim, it would be seen deeper down."""
+    camera_over_top = item.surface.offset - carrier.top
+    distance = max(float(np.linalg.norm(carrier.footprint.center)), 1e-3)
+    deeper = (carrier.footprint.width - item.footprint.width) / 2.0 * camera_over_top / distance
+    return item.low > carrier.top - deeper / 2.0 + item.noise
 
 
 def _fits_into(item: Lifted, carrier: Lifted) -> bool:
