@@ -12,6 +12,7 @@ from joyai_ros.cli.main import run
 from joyai_ros.errors import MissingDependencyError
 from joyai_ros.sim.graphics import open_context
 from joyai_ros.training.evaluation.answering import GeometryAnswers
+from joyai_ros.training.evaluation.views import score_scene
 
 SMALL = ("--scenes", 3, "--workers", 1, "--set", "data.simulator.longest_side=240")
 
@@ -116,6 +117,39 @@ def test_views_by_depth_and_by_a_model(typed, place, edit_folder):
     text, count = pictures_of(place / "views")
     assert count == 2 * said["tasks"]["model"]["n"]
     assert "By asked yaw" in text
+
+
+def test_views_go_on_where_they_were_stopped(typed, place, monkeypatch):
+    words = (
+        "view",
+        "--scenes",
+        2,
+        "--poses",
+        1,
+        "--method",
+        "depth",
+        "--size",
+        128,
+        "--report",
+        "again",
+        "--json",
+        "-",
+    )
+    begun = []
+
+    def counted(seed, *more):
+        begun.append(seed)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return score_scene(seed, *more)
+
+    monkeypatch.setattr("joyai_ros.cli.eval_view.score_scene", counted)
+    assert typed(*words)[0] == 130
+    code, out, _ = typed(*words)
+    assert code == 0
+    assert begun == [1_000_000, 1_000_001, 1_000_001], "the first scene is not drawn again"
+    assert pictures_of(place / "again")[1] == 4, "and its picture is there"
+    assert json.loads(typed(*words)[1]) == json.loads(out)
 
 
 def test_scenes(typed, place):
