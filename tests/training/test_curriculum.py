@@ -1,0 +1,115 @@
+"""Exercises: the same for the same numbers, in the words of the task table, and right."""
+
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from joyai_ros.training.data.build import build_store, simulator_sources
+from joyai_ros.training.data.store import Store
+from joyai_ros.training.mllm import comparisons
+from joyai_ros.training.mllm.comparisons import ask_motion, things_of
+from joyai_ros.training.mllm.curriculum import VARIANTS, entries_of, exercises_of, unsure
+from joyai_ros.understanding.formats import GRID
+from joyai_ros.understanding.listing import LIST, listing_text
+
+ENTRY = r"( \(mark \d+\))?( \d\d){4} [a-z]+( \d\d){5} [a-z]+"
+
+
+@pytest.fixture(scope="module")
+def opened(made_store):
+    return Store(made_store)
+
+
+@pytest.fixture(scope="module")
+def exercises(opened):
+    return exercises_of(opened, "train", 3)
+
+
+def test_an_exercise_follows_from_its_number(opened, exercises):
+    again = exercises_of(opened, "train", 3)
+    for kind, found in exercises.items():
+        frames = sum(entry.counts["frames"] for entry in opened.shards("train"))
+        assert len(found) == VARIANTS * frames
+        numbers = [0, 1, VARIANTS, len(found) - 1]
+        assert [found[n] for n in numbers] == [again[kind][n] for n in numbers]
+        assert found[0] != exercises_of(opened, "train", 4)[kind][0]
+        with pytest.raises(IndexError):
+            found[len(found)]
+
+
+def test_listings_are_asked_of_images_and_comparisons_of_none(exercises):
+    listings = exercises["listings"][: 2 * VARIANTS]
+    for sample in listings:
+        assert sample.prompt == LIST and sample.cells and not sample.asks and len(sample.images) == 1
+        assert re.fullmatch(rf"({ENTRY};)*{ENTRY}\.", sample.answer) and "(mark" not in sample.answer
+    assert {(s.images[0].marked, s.images[0].mirrored) for s in listings} == {(a, b) for a in (0, 1) for b in (0, 1)}
+    for kind, images in (("comparisons", 0), ("looks", 1)):
+        asked = [s for s in exercises[kind][:VARIANTS] if s.task == "questions"]
+        assert len(asked) > VARIANTS / 2
+        for sample in asked:
+            lines = sample.lead.splitlines()
+            assert all(re.fullmatch(rf"({ENTRY};)*{ENTRY}\.", line) for line in lines)
+            assert len(sample.images) == images * len(lines)
+            for _, answer in [(sample.prompt, sample.answer), *sample.more]:
+                assert set(json.loads(answer)) in ({"answer"}, {"count"}, {"value", "unit"})
+
+
+def test_a_listing_says_where_things_are(opened):
+    for entry in opened.shards("train"):
+        for frame in opened.read(entry).frames:
+            plain, mirrored = entries_of(frame, True), entries_of(frame, True, True)
+            assert [e.mark for e in plain] == [n for n, o in enumerate(frame.objects, 1) if o.measured.box is not None]
+            for one, other in zip(plain, mirrored, strict=True):
+                assert one.right == -other.right and one.box[1] == other.box[1]
+                assert one.box[0] + other.box[2] == pytest.approx(1.0)
+                assert one.distance**2 >= one.right**2 + one.ahead**2
+            words = listing_text(plain).removesuffix(".").split(";")
+            middles = [int(word.split()[2]) for word in words]
+            assert middles == sorted(middles) and max(middles) < GRID
+
+
+def test_given_lengths_are_as_uncertain_as_written_ones(opened):
+    frame = opened.read(next(iter(opened.shards("train")))).frames[0]
+    exact = entries_of(frame, True)
+    ratios = []
+    for seed in range(200):
+        found = unsure(exact, np.random.default_rng(seed))
+        assert [e.box for e in found] == [e.box for e in exact]
+        ratios.append(found[0].distance / exact[0].distance)
+    assert 0.3 < np.mean(np.array(ratios) == 1.0) < 0.5
+    assert 0.03 < np.std(ratios) < 0.07
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, small_config):
+    """More questions of these scenes, derived with every check."""
+    import dataclasses
+
+    questions = dataclasses.replace(small_config.questions, per_scene=12.0)
+    folder = tmp_path_factory.mktemp("many") / "store"
+    build_store(folder, simulator_sources(4, 1), 1, dataclasses.replace(small_config, questions=questions))
+    return Store(folder)
+
+
+def test_quick_answers_are_those_of_the_checks(many):
+    agreed: Counter[str] = Counter()
+    for entry in many.shards():
+        content = many.read(entry)
+        frames = {frame.id: frame for frame in content.frames}
+        for item in content.items:
+            things = {thing.seen.id: thing for thing in things_of(frames[item.frames[0]])}
+            if item.task == "camera_motion":
+                asked = ask_motion(*(frames[name] for name in item.frames), np.random.default_rng(0))
+                answer = None if asked is None else asked[1]
+            elif item.task not in comparisons._MARKED or not set(item.objects) <= set(things):
+                continue
+            else:
+                answer = comparisons._MARKED[item.task][1]([things[name] for name in item.objects])
+            if answer is not None:
+                assert json.loads(answer) == json.loads(item.answer), (item.task, item.prompt)
+                agreed[item.task] += 1
+    assert set(agreed) >= {"left_right", "front_behind", "depth_order", "relative_size", "camera_distance", "color"}
+    assert agreed["left_right"] >= 10 and agreed["camera_motion"] >= 3
