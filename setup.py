@@ -14,6 +14,7 @@ PATTERNS = {
     "action": ["*.action"],
     "models": [
         "*.yaml",
+        "recipes/*.yaml",
         *(f"{folders}*.{kind}" for folders in ("*/", "*/*/") for kind in ("safetensors", "json", "jinja", "txt")),
     ],
     "config": ["*.yaml"],

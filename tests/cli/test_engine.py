@@ -130,7 +130,7 @@ def test_what_is_no_engine_of_this_is_refused(engines, built_engine, one_block_f
     ("words", "said"),
     [
         (["build", "nothing"], "there is no model card 'nothing'"),
-        (["build", "small-edit"], "the weights of small-edit are not in"),
+        (["build", "joyai-image-edit"], "the weights of joyai-image-edit are not in"),
         (["build", "{folder}", "--precision", "fp7"], "fp7"),
         (["build", "{folder}", "--target", "sm89", "--provider", "cuda"], "give one of them"),
         (["build", "{folder}", "--target", "sm89", "--precision", "int4"], "does not parse"),

@@ -37,6 +37,8 @@ def test_the_wheel_holds_every_module_and_every_shared_file(wheel):
     for kind, pattern in SHARED.items():
         for path in (ROOT / kind).glob(pattern):
             assert f"joyai_ros/_share/{kind}/{path.name}" in held
+    for path in (ROOT / "models").rglob("*"):  # weights and recipes too
+        assert path.is_dir() or f"joyai_ros/_share/{path.relative_to(ROOT)}" in held
     assert not [name for name in held if name.startswith(("tests/", "benchmarks/", "msg/"))]
 
 
