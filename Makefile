@@ -21,7 +21,7 @@ GL = MUJOCO_GL=$${MUJOCO_GL:-$$(cat .venv/.gl 2>/dev/null || echo egl)}
 export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help demo test lint evidence clean install-sim install-test install-evidence gl
+.PHONY: help demo test lint evidence clean install-sim install-test install-evidence install-rtx gl
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
@@ -29,13 +29,13 @@ help:  ## this list
 demo: install-sim gl  ## a simulated robot camera over a table, perceived: pictures, bags and a report in out/demo
 	@$(GL) $(RUN) -m joyai_ros demo --out $(OUT)
 
-test: lint gl  ## the linters and all tests (and those on ROS 2, where it is found)
+test: lint install-rtx gl  ## the linters and all tests (and those on ROS 2, where it is found)
 	@$(GL) tools/with_ros.sh $(RUN) -m pytest $(PYTEST_ARGS)
 
 lint: install-test  ## ruff, mypy and the import contract
 	@tools/lint.sh
 
-evidence: install-evidence gl  ## every figure the project claims, measured here, into evidence.json
+evidence: install-evidence install-rtx gl  ## every figure the project claims, measured here, into evidence.json
 	@$(GL) tools/with_ros.sh $(RUN) -m benchmarks.evidence $(EVIDENCE_ARGS)
 
 clean:  ## remove what was built and written (not .venv)
@@ -50,6 +50,10 @@ install-test:
 
 install-evidence:
 	@PYTHON=$(PYTHON) tools/install.sh sim neural remote test evidence
+
+# Not for every platform and Python: where it does not install, its tests and figures are skipped, and say so.
+install-rtx: install-sim
+	@PYTHON=$(PYTHON) tools/install.sh engines-rtx || echo "without TensorRT for RTX: it does not install here" >&2
 
 gl: install-sim
 	@tools/gl.sh
