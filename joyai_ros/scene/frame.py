@@ -77,7 +77,7 @@ class FrameGeometry:
             rim = quantile(points @ plane.normal + plane.offset, 0.05)
             # What reaches down to the plane stands on it even where the plane's far end was too noisy to be outlined.
             reach = _BEYOND if rim < _LOW else _BESIDE
-            if rim > -_SUNK and is_over(center, plane, reach) and (best is None or rim < best[0]):
+            if rim > -_SUNK and (best is None or rim < best[0]) and is_over(center, plane, reach):
                 best = rim, surface
         if best is not None:
             return best[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Points
 from joyai_ros.geometry.boxes import OrientedBox
 from joyai_ros.scene.fuse_views import KeyView
@@ -34,18 +33,25 @@ def outline_points(box: OrientedBox, shape: str) -> Points:
     return box.center + (np.concatenate(rims) * box.size) @ box.rotation.T
 
 
-def agrees(outline: Points, view: KeyView) -> bool:
-    """Whether a projected outline (N, 3) lies where a view saw the object, side by side of the 2D box around it.
+def agrees(outline: Points, views: list[KeyView]) -> list[bool]:
+    """Return whether a projected outline (N, 3) lies where each view saw the object, side by side of the 2D box around it.
 
     No side may fall short of what was measured. A side that nothing cuts may not reach far beyond it either: there the
     view looks past the object. What projects beyond the image border is cut off there.
     """
-    local = rigid.apply(view.camera_from_world, outline)
-    if (local[:, 2] < _NEAREST).any():
-        return False
-    pixels = view.camera.project(local)
-    (x0, y0), (x1, y1) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
-    width, height = view.camera.size
+    poses = np.stack([view.camera_from_world[:3] for view in views])
+    local = outline @ poses[:, :, :3].transpose(0, 2, 1) + poses[:, None, :, 3]  # (views, N, 3)
+    ahead = (local[:, :, 2].min(axis=1) >= _NEAREST).tolist()
+    rays = local[:, :, :2] / np.maximum(local[:, :, 2:], _NEAREST)
+    low, high = rays.min(axis=1).tolist(), rays.max(axis=1).tolist()
+    return [near and _within_sides(*ends, view) for near, *ends, view in zip(ahead, low, high, views, strict=True)]
+
+
+def _within_sides(low: list[float], high: list[float], view: KeyView) -> bool:
+    """Whether what reaches from one place to another, x and y at a depth of one metre, agrees with a view."""
+    camera = view.camera
+    (x0, y0), (x1, y1) = ((x * camera.fx + camera.cx, y * camera.fy + camera.cy) for x, y in (low, high))
+    width, height = camera.size
     left, top, right, bottom = view.seen
     # Numbers, not arrays: there are four sides of a dozen views to look at in a frame.
     sides = (
@@ -67,4 +73,4 @@ def _within(place: float, size: int) -> float:
 def disagreeing(box: OrientedBox, shape: str, views: list[KeyView]) -> list[KeyView]:
     """Return the views that a box does not project onto."""
     outline = outline_points(box, shape)
-    return [view for view in views if not agrees(outline, view)]
+    return [view for view, fits in zip(views, agrees(outline, views), strict=True) if not fits]

@@ -23,11 +23,10 @@ def outer_edge(values: NDArray[np.float64], sigma: float) -> float:
         values: (N,) metres, N >= 1.
         sigma: metres, one standard deviation of the noise along this axis, > 0.
     """
-    falling = -np.sort(-values)
-    first = min(max(3, int(_STRAY * len(falling))), len(falling) - 1)
-    tried = falling[first] - np.arange(0.0, _REACH, _STEP) * sigma
+    inwards = np.sort(-values)
+    first = min(max(3, int(_STRAY * len(inwards))), len(inwards) - 1)
+    tried = inwards[first] + np.arange(0.0, _REACH, _STEP) * sigma
     window = _WINDOW * sigma
-    beyond = np.searchsorted(-falling, -tried)
-    density = np.searchsorted(-falling, window - tried) - np.searchsorted(-falling, -window - tried)
-    reached = beyond >= density * (sigma / (2.0 * window))
-    return float(tried[int(np.argmax(reached))])  # none reached: argmax is 0, the outermost point but the strays
+    beyond, near, before = np.searchsorted(inwards, tried + np.array([[0.0], [window], [-window]]))
+    reached = beyond >= (near - before) * (sigma / (2.0 * window))
+    return -float(tried[int(np.argmax(reached))])  # none reached: argmax is 0, the outermost point but the strays

@@ -12,7 +12,6 @@ from joyai_ros.scene.patch import Index, Patch
 _LOOK = 6  # pixels beyond the outline within which an occluder would begin
 _NEARER = 0.015  # metres by which it must be nearer
 _BORDER = 2  # pixels
-_DOWN, _ACROSS = np.array([0, 0, -1, 1]), np.array([-1, 1, 0, 0])  # out of the left, right, upper and lower side
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,14 @@ def outline_occlusions(depth: DepthImage, patches: list[Patch]) -> list[Occlusio
         return []
     height, width = depth.shape
     at_row, at_column, sides = _outlines(patches)
-    down, across = _DOWN[sides % 4], _ACROSS[sides % 4]
-    edge_row, edge_column = at_row + _BORDER * down, at_column + _BORDER * across
-    cut = (edge_row < 0) | (edge_row >= height) | (edge_column < 0) | (edge_column >= width)
+    # Pixels from there to the image border.
+    room = np.choose(sides % 4, (at_column, width - 1 - at_column, at_row, height - 1 - at_row))
+    cut = room < _BORDER
     # An occluder begins with a step. A surface that comes nearer pixel by pixel is what the object stands on.
-    z = depth.reshape(-1)
-    last_seen = z[at_row * width + at_column]
-    for _ in range(_LOOK):
-        at_row, at_column = at_row + down, at_column + across
-        inside = np.minimum(np.maximum(at_row, 0), height - 1) * width + np.minimum(np.maximum(at_column, 0), width - 1)
-        here = z[inside]
+    z, start, stride = depth.reshape(-1), at_row * width + at_column, np.array([-1, 1, -width, width])[sides % 4]
+    last_seen = z[start]
+    for step in range(1, _LOOK + 1):
+        here = z[start + stride * np.minimum(room, step)]
         seen = here > 0
         cut |= seen & (here < last_seen - np.float32(_NEARER))
         last_seen = np.where(seen, here, last_seen)

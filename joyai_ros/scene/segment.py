@@ -215,7 +215,7 @@ def _cut_creases(
     positive in a concave fold. Every second pixel tells: the window is wider than that.
     """
     z = cv2.blur(depth, (3, 3))[::2, ::2]
-    seen = cv2.blur((depth > 0).view(np.uint8) * np.uint8(9), (3, 3))[::2, ::2]  # of nine pixels
+    seen = cv2.boxFilter((depth > 0).view(np.uint8), -1, (3, 3), normalize=False)[::2, ::2]  # of nine pixels
     there = seen > 2
     inverse = seen / (np.float32(9.0) * z + np.float32(1e-9))
     inverse *= there

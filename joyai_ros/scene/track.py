@@ -164,9 +164,12 @@ class ObjectTracker:
         looks, owners = looker.look(np.concatenate([view.points for view in views]))
         sizes = [len(view.points) for view in views]
         areas = np.repeat([view.pixels / max(len(view.points), 1) for view in views], sizes).astype(np.float32)
-        ends = np.cumsum([sum(len(v.points) for v in track.views.views) for track in self._tracks])[:-1]
-        parts = zip(np.split(looks, ends), np.split(owners, ends), np.split(areas, ends), self._tracks, strict=True)
-        return [Looked(look, owner, area / np.float32(max(len(track.views), 1))) for look, owner, area, track in parts]
+        found, start = [], 0
+        for track in self._tracks:
+            part = slice(start, start + sum(len(view.points) for view in track.views.views))
+            found.append(Looked(looks[part], owners[part], areas[part] / np.float32(max(len(track.views), 1))))
+            start = part.stop
+        return found
 
     def _learn_ids(self, pairs: list[tuple[int, int]], sights: list[Sight]) -> None:
         named = [(i, j) for i, j in pairs if sights[i].measured.object.label_source is not LabelSource.NONE]

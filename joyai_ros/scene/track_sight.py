@@ -37,10 +37,7 @@ def sights_of(measured: list[Measured], color: ColorImage, now: Now) -> list[Sig
     """
     if not measured:
         return []
-    some = [
-        pixels[np.linspace(0, len(pixels) - 1, min(len(pixels), _SAMPLE)).astype(np.int64)]
-        for pixels in (item.patch.pixels for item in measured)
-    ]
+    some = [item.patch.sample(_SAMPLE) for item in measured]
     sizes = np.array([len(pixels) for pixels in some])
     ends, pixels = np.cumsum(sizes)[:-1], np.concatenate(some)
     local = now.frame.points(pixels)
@@ -109,11 +106,13 @@ def vote(track: Track, looked: Looked, index: int) -> None:
         looked: what the frame shows at its points.
         index: of the object among those measured in the frame.
     """
+    if len(track.views) == 0:
+        return
     agreed, mine = looked.looks == AGREED, looked.owners == index
     change = (agreed & mine).astype(np.int32)
     change -= (looked.looks == THROUGH) | (agreed & (looked.owners >= 0) & ~mine)
+    votes = np.minimum(np.concatenate([view.votes for view in track.views.views]) + change, _VOTES)
     start = 0
     for view in track.views.views:
-        end = start + len(view.points)
-        view.votes = np.minimum(view.votes + change[start:end], _VOTES)
-        start = end
+        view.votes = votes[start : start + len(view.points)]
+        start += len(view.points)
