@@ -14,7 +14,7 @@ PATTERNS = {
     "action": ["*.action"],
     "models": [
         "*.yaml",
-        "recipes/*.yaml",
+        "*/*.yaml",
         *(f"{folders}*.{kind}" for folders in ("*/", "*/*/") for kind in ("safetensors", "json", "jinja", "txt")),
     ],
     "config": ["*.yaml"],
