@@ -43,8 +43,8 @@ def agrees(outline: Points, views: list[KeyView]) -> list[bool]:
     local = outline @ poses[:, :, :3].transpose(0, 2, 1) + poses[:, None, :, 3]  # (views, N, 3)
     ahead = (local[:, :, 2].min(axis=1) >= _NEAREST).tolist()
     rays = local[:, :, :2] / np.maximum(local[:, :, 2:], _NEAREST)
-    low, high = rays.min(axis=1).tolist(), rays.max(axis=1).tolist()
-    return [near and _within_sides(*ends, view) for near, *ends, view in zip(ahead, low, high, views, strict=True)]
+    ends = zip(rays.min(axis=1).tolist(), rays.max(axis=1).tolist(), strict=True)
+    return [near and _within_sides(*most, view) for near, most, view in zip(ahead, ends, views, strict=True)]
 
 
 def _within_sides(low: list[float], high: list[float], view: KeyView) -> bool:
