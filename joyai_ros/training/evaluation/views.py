@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 
 from joyai_ros.errors import MotionError
@@ -193,16 +192,15 @@ def _sight(stage: _Stage, source_from_view: Mat4, depth: Any) -> tuple[Mask, Pix
 
 def _plain(stage: _Stage, source_from_view: Mat4) -> ColorImage:
     """Return the plain warp: every pixel splatted to the nearest one, the rest filled by ``cv2.inpaint``."""
-    assert stage.observation.depth is not None
-    fitted = stage.fitting
-    scaled = cv2.resize(stage.observation.depth, fitted.scaled, interpolation=cv2.INTER_NEAREST)
-    width, height = fitted.bucket
-    depth = np.ascontiguousarray(scaled[fitted.top : fitted.top + height, fitted.left : fitted.left + width])
-    return plain_view(stage.input, depth, stage.camera, rigid.inverse(source_from_view))[0]
+    seen = stage.observation
+    assert seen.depth is not None
+    warped, _ = plain_view(seen.color, seen.depth, seen.camera, rigid.inverse(source_from_view))
+    return stage.fitting.image(warped)
 
 
 def _by_depth(stage: _Stage, source_from_view: Mat4) -> ColorImage:
-    return DepthImaginer().imagine_pose(stage.observation, source_from_view, stage.camera, is_exact=True).image
+    view = DepthImaginer().imagine_pose(stage.observation, source_from_view, is_exact=True)
+    return stage.fitting.image(view.image)
 
 
 def _seeded(how: Drawing, seed: int, motion: CameraMotion) -> Drawing:
