@@ -38,14 +38,13 @@ class ChatEncoder:
         self._template = processor.chat_template
         self.image_token: int = self._tokenizer.convert_tokens_to_ids(_IMAGE)
 
-    def encode(self, system: str, prompt: str, image_tokens: list[int], lead: str = "") -> Chat:
+    def encode(self, system: str, prompt: str, image_tokens: list[int]) -> Chat:
         """Return the tokens of a request.
 
         Args:
             system: the text before everything else; empty for none.
             prompt: the text after the images.
             image_tokens: of each image, how many tokens it takes.
-            lead: what is known of the images, between them and the prompt; part of the prefix.
 
         Raises:
             ModelError: the template does not write images and texts in the order that is needed.
@@ -63,7 +62,7 @@ class ChatEncoder:
         prefix = self._words(opening) + (self._text(system) if system else [])
         for count, part in zip(image_tokens, rest.split(_IMAGE), strict=False):
             prefix += self._words(part) + [self.image_token] * count
-        prefix += self._words(rest.rpartition(_IMAGE)[2]) + (self._text(lead) if lead else [])
+        prefix += self._words(rest.rpartition(_IMAGE)[2])
         return Chat(tuple(prefix), (*self._text(prompt), *self._words(after)))
 
     def _words(self, text: str) -> list[int]:

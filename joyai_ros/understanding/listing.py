@@ -8,8 +8,8 @@ The numbers before the kind are the middle, width and height of the 2D box in hu
 levelled frame of the viewer: how far to the right (cm, 50 is straight ahead), how far ahead and how far from the camera (in
 steps of 2 cm), and the longest side and the height (in steps of 5 mm). The last word is the colour.
 
-Where boxes are known, because a question points at marks, they are given to the model and it writes the rest. In a
-prompt each entry then stands behind its mark.
+Where boxes are known, because a question points at marks, they are given to the model and it writes the rest. Each entry then
+stands behind its mark, and a prompt quotes the entries of the marks that it is about.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ UNKNOWN = " thing"  # kind or colour that is not known
 NUMBERS = tuple(f" {number:02d}" for number in range(100))
 BOX_NUMBERS, OTHER_NUMBERS = 4, 5
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
+_MARK = re.compile(r" \(mark \d+\)")
 _RIGHT, _WAY, _SIZE = 0.01, 0.02, 0.005  # metres of one step
 _AHEAD = 50  # steps: straight ahead
 
@@ -98,6 +99,16 @@ def distance_word(metres: float) -> str:
 def mark_word(number: int) -> str:
     """Return how a listing and a prompt speak of a mark."""
     return f" (mark {number})"
+
+
+def quoted(listing: str, prompt: str) -> str:
+    """Return what a prompt quotes of a listing, as a line before it: of one with marks the entries of the marks that the prompt
+    names, in the order in which it does; else all of it.
+    """
+    entries = listing.removesuffix(".").split(";")
+    named = [found[0] for found in _MARK.finditer(prompt)]
+    chosen = [entry for mark in dict.fromkeys(named) for entry in entries if entry.startswith(mark)]
+    return (";".join(chosen) + "." if chosen else listing) + "\n"
 
 
 def marks_in_order(marks: Marks) -> list[tuple[int, Box2D]]:

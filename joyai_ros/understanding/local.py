@@ -25,9 +25,9 @@ from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
-from joyai_ros.understanding.listing import Marks
+from joyai_ros.understanding.listing import Marks, quoted
 from joyai_ros.understanding.listing_writer import ListingWriter
-from joyai_ros.understanding.loading import load_model, stop_tokens
+from joyai_ros.understanding.loading import load_shared, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
 from joyai_ros.understanding.network import Features, Network
 from joyai_ros.understanding.processor import load_processor, patches_of
@@ -60,7 +60,7 @@ class LocalBackend:
         self._settings = settings
         folder = check_folder(folder, hashes=False).folder
         with named_memory_errors(_TOO_LARGE):
-            model = load_model(folder, settings.loading)
+            model = load_shared(folder, settings.loading)
         self._processor = load_processor(folder)
         self._chat = ChatEncoder(self._processor)
         self._network = Network(model, static=settings.loading.static_cache, compiled=settings.loading.compile)
@@ -124,25 +124,29 @@ class LocalBackend:
         """Answer requests that share system text and images, and return their finished rows."""
         first = requests[indices[0]]
         features = self._features(first.images, contents)
-        lead = self._lead(features, contents, first.marks)
+        listings = self._listings(features, contents, first.marks)
         counts = [self._network.image_tokens(image.grid) for image in features]
-        chats = [self._chat.encode(first.system, requests[index].prompt, counts, lead) for index in indices]
+        prompts = [requests[index].prompt for index in indices]
+        prompts = ["".join(quoted(listing, prompt) for listing in listings) + prompt for prompt in prompts]
+        chats = [self._chat.encode(first.system, prompt, counts) for prompt in prompts]
         rows = [self._row(decoder, index, requests[index], chat) for index, chat in zip(indices, chats, strict=True)]
         tokens = chats[0].prefix
         prefix = self._memory.prefixes.get((tokens, contents), lambda: self._network.prefix(tokens, features))
         decoder.run(prefix, rows, on_text, is_canceled)
         return rows
 
-    def _lead(self, features: Sequence[Features], contents: Sequence[bytes], marks: Sequence[Marks | None]) -> str:
-        """Return what the model lists of each image; empty for a model that does not."""
+    def _listings(
+        self, features: Sequence[Features], contents: Sequence[bytes], marks: Sequence[Marks | None]
+    ) -> list[str]:
+        """Return what the model lists of each image; nothing for a model that does not."""
         if self._lister is None:
-            return ""
+            return []
         known = (*marks, *[None] * (len(features) - len(marks)))
         found = []
         for image, content, each in zip(features, contents, known, strict=True):
             write = partial(self._lister.write, image, each)
             found.append(self._memory.listings.get((content, each), write))
-        return "".join(f"{listing}\n" for listing in found)
+        return found
 
     def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
         if len(images) > self._settings.most_images:

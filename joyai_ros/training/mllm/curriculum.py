@@ -25,11 +25,11 @@ from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm.comparisons import ask_marked, ask_motion, ask_named, things_of
 from joyai_ros.training.mllm.samples import ImageRef, Sample
-from joyai_ros.understanding.listing import LIST, Entry, listing_text
+from joyai_ros.understanding.listing import LIST, Entry, listing_text, quoted
 
 LISTINGS, COMPARISONS, LOOKS = KINDS = ("listings", "comparisons", "looks")
 VARIANTS = 64  # of each exercise with a frame
-_TOGETHER = 6  # questions after one listing
+_TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
 _NAMED = 0.3  # share of the exercises whose questions go without marks
 _MOTIONS = 0.08  # share of the exercises that ask how the camera moved
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
@@ -95,11 +95,10 @@ class Exercises(Sequence[Sample]):
     def _questions(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample | None:
         """Return questions about a frame; None where there is nothing clear to be asked."""
         marked = bool(random.random() >= _NAMED)
-        things = things_of(frame)
-        found = [
-            ask_marked(things, random) if marked else ask_named(frame, self._vocabulary, random)
-            for _ in range(_TOGETHER)
-        ]
+        if marked:
+            found = [ask_marked(things_of(frame), random)]
+        else:
+            found = [ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER)]
         asked = [both for both in dict.fromkeys(found) if both is not None]
         if not asked:
             return None
@@ -121,7 +120,8 @@ class Exercises(Sequence[Sample]):
         asked: Sequence[tuple[str, str]],
         random: np.random.Generator,
     ) -> Sample:
-        leads = [listing_text(unsure(entries_of(frame, marked), random)) + "\n" for frame in frames]
+        listings = [listing_text(unsure(entries_of(frame, marked), random)) for frame in frames]
+        leads = [quoted(listing, asked[0][0]) for listing in listings]
         images: tuple[ImageRef, ...] = ()
         if self._kind == LOOKS:
             images = tuple(ImageRef(str(self._store.folder), shard, frame.id, marked) for frame in frames)
