@@ -14,7 +14,7 @@ from joyai_ros.reasoning.asking import Asker, said_by
 from joyai_ros.reasoning.compare import Said
 from joyai_ros.reasoning.imagined import Imagine, from_depth, in_words, views_around
 from joyai_ros.reasoning.question import Look, Question
-from joyai_ros.reasoning.requests import marks_of
+from joyai_ros.reasoning.requests import marks_of, spelled
 from joyai_ros.scene.answer import Answer
 from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
@@ -142,7 +142,7 @@ class GeometryAnswers:
         if not (said.choice or said.boxes or said.points) and said.value is None and said.pose is None:
             return _failed(posed, f"abstained: {answer.text}")
         log_p = math.log(max(answer.confidence, 1e-9)) if answer.choice else None
-        return _scored(posed, said, _words(answer), log_p)
+        return _scored(posed, said, _words(posed, answer), log_p)
 
 
 def observed(store: Store, posed: Posed, frame: Frame) -> Observation:
@@ -193,7 +193,8 @@ def _failed(posed: Posed, why: str, text: str = "") -> Outcome:
     return Outcome(item.id, item.task, item.scene, text, item.answer, 0.0, " ".join(why.split()))
 
 
-def _words(answer: Answer) -> str:
-    if answer.choice:
-        return answer.choice
+def _words(posed: Posed, answer: Answer) -> str:
+    """Return geometry's answer as people compare it with the truth: objects by their marks."""
+    if answer.choice in posed.asked.options:
+        return spelled(posed.asked)[posed.asked.options.index(answer.choice)]
     return answer.text
