@@ -74,8 +74,10 @@ def open_pipeline(
             why = f"PyTorch runs the MMDiT instead of {engine.kind.value}: {error}"
             warn(why)
         else:
-            return OpenPipeline(load_pipeline(folder, loading, transformer=False), EngineDenoiser(run, words))
-    pipeline = load_pipeline(folder, loading)
+            return OpenPipeline(
+                load_pipeline(folder, loading, transformer=False, share=True), EngineDenoiser(run, words)
+            )
+    pipeline = load_pipeline(folder, loading, share=True)
     if not engine.cuda_graphs:
         return OpenPipeline(pipeline, TorchDenoiser(pipeline.transformer, engine.compile or None), why)
     network = TokenNetwork(pipeline.transformer, engine.compile or None)

@@ -24,7 +24,7 @@ from joyai_ros.engines.tensorrt_session import TensorRtSession
 from joyai_ros.imagination.memory import image_tokens, network_in, refuse_if_it_cannot_fit, text_tokens
 from joyai_ros.imagination.mmdit.loading import load_transformer
 from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT, TokenNetwork, example_inputs
-from joyai_ros.models.folder import LOCK, read_lock, sha256
+from joyai_ros.models.folder import known_hashes
 from joyai_ros.models.memory import free_memory
 from joyai_ros.models.pipeline_folder import PipelineFolder
 
@@ -104,12 +104,10 @@ class Source:
 def transformer_hash(found: PipelineFolder) -> str:
     """Return the SHA-256 of the files of a folder's MMDiT; of a download, those that were noted when it came."""
     folder = found.folder / "transformer"
-    noted = read_lock(found.folder)["files"] if (found.folder / LOCK).is_file() else {}
+    files = sorted([folder / "config.json", *folder.glob("*.safetensors")])
     state = hashlib.sha256()
-    for path in sorted([folder / "config.json", *folder.glob("*.safetensors")]):
-        known = noted.get(path.relative_to(found.folder).as_posix(), {})
-        is_noted = known.get("size") == path.stat().st_size
-        state.update(f"{path.name} {known['sha256'] if is_noted else sha256(path)}\n".encode())
+    for path, digest in known_hashes(found.folder, files):
+        state.update(f"{path.name} {digest}\n".encode())
     return state.hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,19 @@ def read_lock(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFolderError(f"{folder / LOCK} cannot be read ({error}); pull the model again") from error
     return dict(content)
+
+
+def known_hashes(root: Path, paths: Iterable[Path]) -> Iterator[tuple[Path, str]]:
+    """Yield files with their SHA-256: of a download, as noted when they came, where their sizes are still the same.
+
+    Args:
+        root: where a lock file may lie.
+        paths: of files below it.
+    """
+    noted = read_lock(root)["files"] if (root / LOCK).is_file() else {}
+    for path in paths:
+        known = noted.get(path.relative_to(root).as_posix(), {})
+        yield path, known["sha256"] if known.get("size") == path.stat().st_size else sha256(path)
 
 
 def compare_lock(folder: Path, on_file: Callable[[str], None] | None = None) -> int:

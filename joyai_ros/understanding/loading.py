@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from joyai_ros.models.devices import device_of, dtype_of
 from joyai_ros.models.precision import Weights
+from joyai_ros.models.shared import Way, shared_model
 from joyai_ros.models.weight_only import quantize_layers
 from joyai_ros.understanding.backend import ModelError
 from joyai_ros.understanding.config import Loading
@@ -22,11 +25,7 @@ def load_model(folder: Path, how: Loading) -> Any:
     from transformers import Qwen3VLForConditionalGeneration
     from transformers.utils.logging import disable_progress_bar
 
-    if how.compile and not how.static_cache:
-        raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
-    if how.weights is not Weights.FULL and how.device == "spread":
-        raise ModelError("fp8, int8 and int4 weights are not spread over devices; name one device")
-    device = device_of("auto" if how.device == "spread" else how.device)
+    device = _checked_device(how)
     is_whole = how.weights is Weights.FULL
     disable_progress_bar()  # type: ignore[no-untyped-call]  # its bars would stand in the logs of nodes
     kind: Any = Qwen3VLForConditionalGeneration
@@ -52,6 +51,28 @@ def load_model(folder: Path, how: Loading) -> Any:
         quantize_layers(model.model.language_model.layers, how.weights)
         model.to(device)
     return model.eval()
+
+
+def load_shared(folder: Path, how: Loading) -> Any:
+    """Return the same for who changes nothing in it: the copy that this process has of these weights, or a new one.
+
+    Raises:
+        ModelError: as :func:`load_model`.
+        ConfigError: there is no such device.
+    """
+    device = _checked_device(how)
+    named = "spread" if how.device == "spread" else str(device)
+    way = Way(named, dtype_of(how.precision.value, device), how.weights, how.attention.value)
+    return shared_model(folder, way, lambda: load_model(folder, how))
+
+
+def _checked_device(how: Loading) -> torch.device:
+    """Return the device on which inputs come; settings that do not go together are refused."""
+    if how.compile and not how.static_cache:
+        raise ModelError("compile needs static_cache: a step is compiled for memory of fixed size; set both")
+    if how.weights is not Weights.FULL and how.device == "spread":
+        raise ModelError("fp8, int8 and int4 weights are not spread over devices; name one device")
+    return device_of("auto" if how.device == "spread" else how.device)
 
 
 def stop_tokens(model: Any, processor: Any) -> list[int]:

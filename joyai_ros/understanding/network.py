@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, StaticCache
 
+from joyai_ros.models.shared import running
 from joyai_ros.understanding.question_pass import QuestionPass
 
 
@@ -86,7 +87,8 @@ class Network:
     def features(self, patches: Tensor, grid: Tensor) -> Features:
         """Run the vision tower over one image (see ``processor.patches_of``)."""
         visual = self.model.model.visual
-        out = visual(patches.to(self.device, visual.dtype), grid_thw=grid.to(self.device))
+        with running(self.model):
+            out = visual(patches.to(self.device, visual.dtype), grid_thw=grid.to(self.device))
         return Features(grid.cpu(), out.pooler_output, tuple(out.deepstack_features))
 
     def prefix(self, tokens: Sequence[int], images: Sequence[Features]) -> Prefix:
@@ -101,14 +103,15 @@ class Network:
             embedded = embedded.masked_scatter(is_image[..., None].expand_as(embedded), merged)
             deep = [torch.cat(layer).to(embedded) for layer in zip(*(image.deep for image in images), strict=True)]
         cache: Any = DynamicCache(config=self.model.config.text_config)
-        self._language(
-            inputs_embeds=embedded,
-            position_ids=positions.to(self.device),
-            past_key_values=cache,
-            use_cache=True,
-            visual_pos_masks=is_image if images else None,
-            deepstack_visual_embeds=deep,
-        )
+        with running(self.model):
+            self._language(
+                inputs_embeds=embedded,
+                position_ids=positions.to(self.device),
+                past_key_values=cache,
+                use_cache=True,
+                visual_pos_masks=is_image if images else None,
+                deepstack_visual_embeds=deep,
+            )
         layers = tuple((layer.keys, layer.values) for layer in cache.layers)
         return Prefix(layers, len(tokens), int(positions.max()) + 1)
 
@@ -140,6 +143,10 @@ class Network:
             positions: (rows, tokens) long.
             mask: (rows, all tokens so far) long, 0 where a token is padding; None where there is none.
         """
+        with running(self.model):
+            return self._extended(cache, ids, positions, mask)
+
+    def _extended(self, cache: Any, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         embedded = self.model.get_input_embeddings()(ids)
         if self._question_pass is not None:
             last = self._question_pass(embedded, positions, mask, cache)

@@ -17,6 +17,7 @@ from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.imagination.mmdit.recent import Recent, image_key
 from joyai_ros.models.errors import PipelineFolderError
+from joyai_ros.models.shared import running
 
 # The backslash and the n are two characters: so the authors trained it.
 SYSTEM = (
@@ -98,7 +99,8 @@ class QwenConditioner:
         )
         device, grid = self.encoder.device, inputs["image_grid_thw"]
         pixels = inputs["pixel_values"].to(device)
-        return self.encoder.model.get_image_features(pixels, grid.to(device), return_dict=True), grid
+        with running(self.encoder):
+            return self.encoder.model.get_image_features(pixels, grid.to(device), return_dict=True), grid
 
     def _text_states(self, prompt: str) -> Tensor:
         ids = self._tokens(prompt)
@@ -132,11 +134,12 @@ class QwenConditioner:
         def keep(_module: Any, _inputs: Any, output: Any) -> None:
             kept.append(output[0] if isinstance(output, tuple) else output)
 
-        # hidden_states[-1] is what comes after the final norm, some ten times smaller.
-        handle = self.encoder.model.language_model.layers[-1].register_forward_hook(keep)
-        try:
-            self.encoder.model(attention_mask=torch.ones_like(inputs["input_ids"]), use_cache=False, **inputs)
-        finally:
-            handle.remove()
+        with running(self.encoder):
+            # hidden_states[-1] is what comes after the final norm, some ten times smaller.
+            handle = self.encoder.model.language_model.layers[-1].register_forward_hook(keep)
+            try:
+                self.encoder.model(attention_mask=torch.ones_like(inputs["input_ids"]), use_cache=False, **inputs)
+            finally:
+                handle.remove()
         # A copy: a slice would keep the dropped states in memory.
         return kept[0][0, DROPPED_TOKENS:].clone()

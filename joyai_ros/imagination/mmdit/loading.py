@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from joyai_ros.models.memory import free_memory, memory_errors_as
 from joyai_ros.models.pipeline_folder import PLUS, PipelineFolder, check_pipeline
 from joyai_ros.models.precision import Weights
 from joyai_ros.models.qwen_processor import read_processor
+from joyai_ros.models.shared import Way, is_loaded, shared_model
 from joyai_ros.models.weight_only import quantize_layers
 
 _LOCAL: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
@@ -78,13 +80,17 @@ class Pipeline:
         return int(self.vae.config.scale_factor_spatial) * int(self.transformer.config.patch_size[1])
 
 
-def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading(), transformer: bool = True) -> Pipeline:
+def load_pipeline(
+    folder: Path, how: PipelineLoading = PipelineLoading(), transformer: bool = True, share: bool = False
+) -> Pipeline:
     """Return a pipeline's parts from its folder, ready to run.
 
     Args:
         folder: as ``save_pretrained`` writes it.
         how: it is loaded.
         transformer: whether the MMDiT's weights are loaded; not where an engine holds them.
+        share: whether the MLLM may be the copy of the same weights that this process has already, or gets later; then
+            nothing may be changed in it.
 
     Raises:
         PipelineFolderError: the folder is not one of such a pipeline.
@@ -97,7 +103,8 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading(), transf
     found = check_pipeline(folder, how.text_encoder, how.hashes)
     device = device_of(how.device)
     dtype = dtype_of(how.precision, device)
-    _refuse_what_cannot_fit(found, how, device, dtype, transformer)
+    shared = Way(str(device), dtype, how.weights) if share and not how.in_turn else None
+    _refuse_what_cannot_fit(found, how, device, dtype, transformer, shared)
     diffusers.utils.logging.disable_progress_bar()  # its bars would stand in the logs of nodes
     scheduler: Any = FlowMatchEulerDiscreteScheduler
     vae: Any = AutoencoderKLWan
@@ -108,7 +115,7 @@ def load_pipeline(folder: Path, how: PipelineLoading = PipelineLoading(), transf
         vae=_load(folder / "vae", vae.from_pretrained, device, torch_dtype=dtype),
         scheduler=scheduler.from_pretrained(folder / "scheduler", local_files_only=True),
         processor=_named(folder / "processor", lambda: read_processor(folder / "processor")),
-        text_encoder=_load_encoder(folder / "text_encoder", dtype, place, how.weights) if how.text_encoder else None,
+        text_encoder=_encoder(folder / "text_encoder", dtype, place, how.weights, shared) if how.text_encoder else None,
         device=device,
         in_turn=how.in_turn,
     )
@@ -153,6 +160,12 @@ def _transformer_class(kind: str) -> Any:
     from diffusers.models.transformers.transformer_joyimage_edit_plus import JoyImageEditPlusTransformer3DModel
 
     return JoyImageEditPlusTransformer3DModel if kind == PLUS else JoyImageEditTransformer3DModel
+
+
+def _encoder(folder: Path, dtype: torch.dtype, device: torch.device, weights: Weights, shared: Way | None) -> Any:
+    """Return the MLLM, which may be one that answers questions too."""
+    load = partial(_load_encoder, folder, dtype, device, weights)
+    return load() if shared is None else shared_model(folder, shared, load)
 
 
 def _load_encoder(folder: Path, dtype: torch.dtype, device: torch.device, weights: Weights) -> Any:
@@ -203,9 +216,16 @@ def _named(folder: Path, load: Callable[[], Any]) -> Any:
 
 
 def _refuse_what_cannot_fit(
-    found: PipelineFolder, how: PipelineLoading, device: torch.device, dtype: torch.dtype, transformer: bool
+    found: PipelineFolder,
+    how: PipelineLoading,
+    device: torch.device,
+    dtype: torch.dtype,
+    transformer: bool,
+    shared: Way | None,
 ) -> None:
     network = network_in(found)
+    if shared is not None and is_loaded(found.folder / "text_encoder", shared):
+        network = replace(network, language=0, language_layers=0)
     if not transformer:  # what an engine needs, its library decides
         network = replace(network, layers=0, parameters=0)
     whole = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
