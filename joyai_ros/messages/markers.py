@@ -131,6 +131,7 @@ def _label_place(item: SceneObject, up: Vec3 | None) -> Vec3:
 def _nearest_pairs(scene: Scene) -> dict[Predicate, list[tuple[SceneObject, SceneObject]]]:
     """Return subject and object by predicate; for each subject the nearest object that the predicate holds for."""
     by_id = {item.id: item for item in scene.objects}
+    centers = {item.id: item.obb.center.tolist() for item in scene.objects}
     drawn = {predicate.value: predicate for predicate in _ARROWS}
     nearest: dict[tuple[Predicate, str], tuple[float, SceneObject]] = {}
     for relation in scene.relations:
@@ -139,7 +140,7 @@ def _nearest_pairs(scene: Scene) -> dict[Predicate, list[tuple[SceneObject, Scen
             continue
         subject, other = by_id.get(relation.subject), by_id.get(relation.objects[0])
         if subject is not None and other is not None:
-            distance = math.dist(subject.obb.center, other.obb.center)
+            distance = math.dist(centers[subject.id], centers[other.id])
             key = (predicate, subject.id)
             if key not in nearest or distance < nearest[key][0]:
                 nearest[key] = (distance, other)

@@ -174,11 +174,14 @@ def _place(
     inside = [(min(max(x, 0), shape[1] - width), min(max(y, 0), shape[0] - height)) for x, y in wishes]
     corners = [(max(x, 0), max(y, 0)) for x, y in inside]
     moved = [abs(x - w[0]) + abs(y - w[1]) for (x, y), w in zip(corners, wishes, strict=True)]
-    costs = [
-        100 * sum(_overlap((x, y, x + width, y + height), other) for other in taken) + move + rank
-        for rank, ((x, y), move) in enumerate(zip(corners, moved, strict=True))
-    ]
-    return corners[int(np.argmin(costs))]
+    best, least = corners[0], math.inf
+    for rank, ((x, y), move) in enumerate(zip(corners, moved, strict=True)):
+        if rank >= least:
+            break  # no later wish costs less
+        cost = 100 * sum(_overlap((x, y, x + width, y + height), other) for other in taken) + move + rank
+        if cost < least:
+            best, least = (x, y), cost
+    return best
 
 
 def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> int:
@@ -211,11 +214,11 @@ def _fill_panel(panel: ColorImage, scene: Scene, colors: dict[str, Color], scale
 
 def _groups(scene: Scene) -> dict[str, list[SpatialRelation]]:
     """Return the relations to show by predicate, those between neighbours first."""
-    centers = {o.id: o.obb.center for o in scene.objects}
-    known = centers.keys()
+    centers = {o.id: o.obb.center.tolist() for o in scene.objects}
+    known = frozenset(centers)
     by_name: dict[str, list[SpatialRelation]] = {}
     for relation in scene.relations:
-        if relation.objects and relation.subject in known and known >= set(relation.objects):
+        if relation.objects and relation.subject in known and known.issuperset(relation.objects):
             by_name.setdefault(relation.predicate, []).append(relation)
     groups = {}
     for predicate in _ORDER:
