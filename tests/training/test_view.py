@@ -17,6 +17,7 @@ from joyai_ros.errors import ConfigError, InputError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.imagination.config import ImaginationConfig
+from joyai_ros.imagination.mmdit.latents import Latents
 from joyai_ros.imagination.mmdit.loading import load_pipeline
 from joyai_ros.imagination.mmdit.presets import Preset
 from joyai_ros.imagination.mmdit.request import DrawRequest
@@ -27,13 +28,13 @@ from joyai_ros.models.card import read_card
 from joyai_ros.models.pipeline_folder import check_pipeline
 from joyai_ros.settings import load
 from joyai_ros.training.loop import StoppedError
+from joyai_ros.training.view.cache import States
 from joyai_ros.training.view.config import Stage, ViewTraining
 from joyai_ros.training.view.examples import read_examples
 from joyai_ros.training.view.flow import FlowLearner, Material, Shares
-from joyai_ros.training.view.cache import States
 from joyai_ros.training.view.scratch import scratch_parts
 from joyai_ros.training.view.train import train_view
-from joyai_ros.training.view.vae import VaeLearner, to_pixels
+from joyai_ros.training.view.vae import VaeLearner, begin_linear, normalise, to_pixels
 from joyai_ros.training.view.words import numbers_of
 
 RECIPES = Path(__file__).parents[2] / "models" / "recipes"
@@ -225,6 +226,29 @@ def test_the_vae_in_training_is_the_vae_that_stock_runs(recipe):
         stock = vae.decode(drawn).sample[:, :, 0]
     assert float((coded.mean - mean).abs().max()) < 1e-5
     assert float((stock - back.clamp(-1, 1)).abs().max()) < 1e-5
+
+
+def test_an_error_of_latents_is_one_of_pixels(recipe):
+    config = load(ViewTraining, recipe)
+    images = read_examples(config).images()
+    vae = scratch_parts(config.scratch, 0).vae.eval()
+    begin_linear(vae, images)
+    normalise(vae, images)
+    coder = Latents(vae, torch.device("cpu"))
+    with torch.no_grad():
+        latent = coder.encode(images[0])
+        back = coder.decode(latent)[0].astype(float)
+        assert np.sqrt(np.square(back - images[0]).mean()) < 16  # a linear code already shows the picture
+        few = torch.cat([coder.encode(image) for image in images[:8]])
+        assert 0.5 < float(few.var(dim=(0, 2, 3), unbiased=False).mean()) < 2.0
+        changes = []
+        for channel in (2, 8, 15):
+            changed = latent.clone()
+            changed[:, channel] += 0.2
+            decoded = vae.decode((changed * coder._spread + coder._mean)[:, :, None]).sample
+            plain = vae.decode((latent * coder._spread + coder._mean)[:, :, None]).sample
+            changes.append(float((decoded - plain).square().mean().sqrt()))
+    assert max(changes) < 1.5 * min(changes)
 
 
 def test_a_mirror_turns_the_yaw_round(recipe, made_store):

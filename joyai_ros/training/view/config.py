@@ -78,8 +78,8 @@ class MoveConfig:
     guided: float = setting(
         0.5, "share of the pairs that begin at the measured surface, seen from the target", 0.0, 1.0
     )
-    least_level: float = setting(0.4, "share of noise at which these begin, at least", 0.05, 1.0)
-    most_level: float = setting(0.7, "and at most", 0.05, 1.0)
+    least_level: float = setting(0.15, "share of noise at which these begin, at least", 0.05, 1.0)
+    most_level: float = setting(0.5, "and at most", 0.05, 1.0)
     lora: int = setting(0, "rank of a LoRA on attention and feed-forward layers; 0: all weights are trained", 0, 1024)
     loop: LoopSettings = field(default_factory=LoopSettings)
 

@@ -144,7 +144,7 @@ class FlowLearner:
         )
 
     def loss(self, batch: FlowBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Return the mean squared error of the velocity, and apart from noise and from the measured surface."""
+        """Return the squared error of the velocity by how long the way is, and the mean from noise and from the surface."""
         count, tokens = batch.target.shape[:2]
         uniform = torch.rand((count, 1, 1), generator=generator)
         level = batch.begin * self._shift * uniform / (1.0 + (self._shift - 1.0) * uniform)
@@ -159,7 +159,10 @@ class FlowLearner:
         with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext():
             told = self.module(*(value.to(device) for value in (*given, self._at.cos, self._at.sin)))[:, :tokens]
         errors = (told - velocity.to(device)).square().mean(dim=(1, 2))
-        return errors.mean(), _apart(errors.detach().cpu(), batch.begin[:, 0, 0] < 1.0)
+        # An error counts by what it does to the picture: from the measured surface, the way is short and steep.
+        begin = batch.begin[:, 0, 0]
+        counted = (begin.square().to(device) * errors).mean()
+        return counted, _apart(errors.detach().cpu(), begin < 1.0)
 
 
 def _apart(errors: Tensor, is_guided: Tensor) -> dict[str, float]:

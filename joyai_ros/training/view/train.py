@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +169,9 @@ class _Run:
         if config.lora:
             with_lora(transformer, config.lora)
         learner = FlowLearner(transformer, material, shares, self._shift(), self.config.seed)
-        trained = self._train(
-            Stage.MOVE, learner, config.loop, begun, {**asdict(shares), "lora": config.lora, "pairs": len(pairs)}
-        )
+        # How pairs are shown may change while the network learns; which pairs these are may not.
+        of = {"batch": config.batch, "lora": config.lora, "pairs": len(pairs)}
+        trained = self._train(Stage.MOVE, learner, config.loop, begun, of)
         if config.lora:
             merge_lora(transformer)
         return trained

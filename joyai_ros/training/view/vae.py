@@ -19,6 +19,7 @@ from joyai_ros.training.view.config import ViewTraining
 
 _WAN: Any = autoencoder_kl_wan
 _MEASURED = 512  # images that the linear code, and the latents' mean and spread come from
+_PROBED = 16  # images on which it is tried what a latent's channel does
 _SMALL, _LARGE = 0.1, 3.0  # what values are multiplied by, and the constant beside them
 _LOG_VARIANCE = -6.0  # of latents at the beginning
 
@@ -130,12 +131,22 @@ def _set(layer: Any, weight: Tensor | None, bias: Tensor | None) -> None:
 
 @torch.no_grad()
 def normalise(vae: Any, images: NDArray[np.uint8]) -> None:
-    """Write the mean and spread of the latents of some images into the VAE's configuration."""
+    """Write into the VAE's configuration how latents are shifted and scaled, by what they are for some images.
+
+    A channel is scaled by what it does to the pixels, so that an error of latents is one of pixels, and noise takes the fine
+    before the coarse. All channels together have a variance of 1.
+    """
     some = to_pixels(images[:: max(1, len(images) // _MEASURED)])[:, :, None]
     with OneFrame(vae):
         latents = torch.cat([vae.encode(part).latent_dist.mode() for part in torch.split(some, 16)])
-    values = latents.transpose(0, 1).flatten(1)
-    vae.register_to_config(latents_mean=values.mean(1).tolist(), latents_std=values.std(1).clamp_min(1e-3).tolist())
+        values = latents.transpose(0, 1).flatten(1)
+        spread = values.std(1).clamp_min(1e-3)
+        few = latents[:: max(1, len(latents) // _PROBED)]
+        steps = torch.diag(0.5 * spread)[:, None, :, None, None, None]
+        changes = torch.stack([(vae.decode(few + step[0]).sample - vae.decode(few - step[0]).sample) for step in steps])
+    effect = changes.square().flatten(1).mean(1).sqrt().clamp_min(1e-6)
+    effect = effect / effect.square().mean().sqrt()
+    vae.register_to_config(latents_mean=values.mean(1).tolist(), latents_std=(spread / effect).tolist())
 
 
 class _Coder(nn.Module):
