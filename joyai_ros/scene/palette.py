@@ -23,6 +23,7 @@ def _lending(bins: int, lent: float) -> NDArray[np.float64]:
 
 
 _LEND_CHROMA, _LEND_BRIGHT = _lending(_CHROMA_BINS, _LENT[0]), _lending(_BRIGHTNESS_BINS, _LENT[1])
+_LEND_REST = np.kron(_LEND_CHROMA, _LEND_BRIGHT).T.copy()  # along green and brightness at once
 
 
 def color_bins(color: ColorImage, stride: int = 1) -> NDArray[np.int16]:
@@ -55,6 +56,5 @@ def color_shares(bins: NDArray[np.int16], seed: NDArray[np.bool_]) -> NDArray[np
     """Return the share of each bin among the pixels of a seed (h, w), smoothed over neighbouring bins."""
     number = _CHROMA_BINS**2 * _BRIGHTNESS_BINS
     counts = cv2.calcHist([bins.view(np.uint16)], [0], seed.astype(np.uint8), [number], [0, number]).reshape(-1)
-    by_red = (_LEND_CHROMA @ counts.reshape(_CHROMA_BINS, -1)).reshape(_CHROMA_BINS, _CHROMA_BINS, _BRIGHTNESS_BINS)
-    shares = np.matmul(_LEND_CHROMA, by_red) @ _LEND_BRIGHT.T
+    shares = _LEND_CHROMA @ counts.reshape(_CHROMA_BINS, -1) @ _LEND_REST
     return np.asarray(shares.reshape(-1) / max(int(counts.sum()), 1))
