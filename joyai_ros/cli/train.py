@@ -50,6 +50,8 @@ def mllm(config: Recipe, out: Out, assignments: Assignments = None, json_file: J
 
     with loss_bar("steps", settings.loop.steps) as progress:
         done = train_mllm(settings, out, shlex.join(["joyai-ros", *sys.argv[1:]]), progress)
+    if not done.is_main:
+        return
     content = {
         "model": str(done.folder),
         "card": str(done.card),

@@ -28,8 +28,8 @@ _WEIGHTS, _OPTIMISER, _STATE = "model.safetensors", "optimizer.pt", "state.json"
 _MAY_DIFFER = ("steps", "save_every", "log_every")
 # One form whatever the number of processes: whole tensors on the CPU of the first; frozen weights come from elsewhere.
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True, ignore_frozen_params=True)
-_SHARED = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True, ignore_frozen_params=True, strict=False)
-_ALONE = StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)
+_READ = StateDictOptions(full_state_dict=True, ignore_frozen_params=True, strict=False)  # each process reads its part
+_WRAPPER = "module."  # what the wrapper of several processes puts before the names of weights
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Checkpoints:
             os.rename(self._partial, self._place)
             shutil.rmtree(self._old, ignore_errors=True)
 
-    def load(self, module: torch.nn.Module, optimizer: Any, is_alone: bool) -> Progress:
+    def load(self, module: torch.nn.Module, optimizer: Any) -> Progress:
         """Put the run's checkpoint into module and optimiser and return how far it was; a new run where there is none.
 
         Raises:
@@ -102,11 +102,11 @@ class Checkpoints:
             weights: dict[str, Any] = dict(load_file(place / _WEIGHTS))
             state = torch.load(place / _OPTIMISER, map_location="cpu", weights_only=True)
             progress = Progress(**content["progress"])
-            wanted = {name for name, weight in module.named_parameters() if weight.requires_grad}
-            if is_alone and wanted - set(weights):
+            named = ((name.removeprefix(_WRAPPER), weight) for name, weight in module.named_parameters())
+            wanted = {name for name, weight in named if weight.requires_grad}
+            if wanted - set(weights):
                 raise ValueError(f"it lacks the weights {min(wanted - set(weights))}")
-            options = _ALONE if is_alone else _SHARED
-            set_state_dict(module, optimizer, model_state_dict=weights, optim_state_dict=state, options=options)
+            set_state_dict(module, optimizer, model_state_dict=weights, optim_state_dict=state, options=_READ)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"the checkpoint {place} cannot be used ({reason}); remove it to begin anew") from error
@@ -125,11 +125,7 @@ class Checkpoints:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except (
-            OSError,
-            RuntimeError,
-            SafetensorError,
-        ) as error:  # torch and safetensors have their own for a full disk
+        except (OSError, RuntimeError, SafetensorError) as error:  # the last two are torch's and safetensors' full disk
             shutil.rmtree(self._partial, ignore_errors=True)
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
             stands = (

@@ -20,6 +20,7 @@ from joyai_ros.errors import ConfigError
 from joyai_ros.training.checkpoints import Checkpoints
 from joyai_ros.training.loop import DivergedError, Learner, LoopSettings, Precision, StoppedError, Trained
 from joyai_ros.training.metrics import Metrics
+from joyai_ros.training.processes import process_state
 
 _BETAS = (0.9, 0.95)
 
@@ -29,6 +30,7 @@ class Stepping:
 
     def __init__(self, learner: Learner, settings: LoopSettings, run: Path, identity: dict[str, Any]) -> None:
         self._learner, self._settings, self._run = learner, settings, run
+        process_state()
         self._accelerator = Accelerator()
         if settings.accumulation % self._accelerator.num_processes:
             raise ConfigError(
@@ -55,8 +57,7 @@ class Stepping:
 
     def _train(self, progress: Callable[[int, int, float], None] | None) -> Trained:
         settings, is_main = self._settings, self._accelerator.is_main_process
-        is_alone = self._accelerator.num_processes == 1
-        done = self._checkpoints.load(self._module, self._optimizer.optimizer, is_alone)
+        done = self._checkpoints.load(self._module, self._optimizer.optimizer)
         begun, started, before = done.step, time.monotonic(), done.seconds
         metrics = Metrics(self._run, done.step) if is_main else None
         self._module.train()

@@ -1,6 +1,5 @@
 """Small stores: made once, copied by tests that break them."""
 
-import contextlib
 import json
 import shutil
 from collections.abc import Callable
@@ -16,11 +15,6 @@ from joyai_ros.sim.graphics import open_context
 pytest.importorskip("pyarrow", reason="data is stored with pyarrow")
 
 import pyarrow.parquet
-
-# Triton and Mesa's drivers both carry an LLVM: loaded after one of these drivers, Triton ends the process. Torch's optimisers
-# load it, so here it comes before anything is drawn.
-with contextlib.suppress(ImportError):
-    import triton  # noqa: F401
 
 from joyai_ros.training.data import tables
 from joyai_ros.training.data.build import build_store, simulator_sources

@@ -69,7 +69,7 @@ class MllmLearner:
         inputs = batch.inputs(weight.device, weight.dtype)
         keeps = self._config.keep.weight > 0.0
         out = self.module(**inputs, output_hidden_states=keeps)
-        answers, shown = token_loss(out.logits, batch.wanted), shown_loss(self._model, self._seen, batch)
+        answers, shown = token_loss(out.logits, batch.wanted, batch.weights), shown_loss(self._model, self._seen, batch)
         total = answers + self._config.cells * shown
         figures = {
             "answers": float(answers.detach()),
@@ -102,16 +102,21 @@ class MllmLearner:
         return states
 
 
-def token_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+def token_loss(logits: Tensor, wanted: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the mean cross entropy of tokens; 0 where there are none.
 
     Args:
         logits: (1, T, vocabulary).
         wanted: (T,) long.
+        weights: (T,) float, of each in the mean; None for equal ones.
     """
     if not len(wanted):
         return logits.sum() * 0.0
-    return torch.nn.functional.cross_entropy(logits[0].float(), wanted.to(logits.device))
+    losses = torch.nn.functional.cross_entropy(logits[0].float(), wanted.to(logits.device), reduction="none")
+    if weights is None:
+        return losses.mean()
+    shares = weights.to(losses)
+    return (losses * shares).sum() / shares.sum()
 
 
 def shown_loss(model: Any, seen: Tensor | None, batch: Pack) -> Tensor:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import PartialState
 
 from joyai_ros import __version__
 from joyai_ros.errors import ConfigError
@@ -29,6 +28,7 @@ from joyai_ros.training.mllm.mixture import Mixture, Pool, pools_of
 from joyai_ros.training.mllm.result import write_card, write_model
 from joyai_ros.training.mllm.samples import Pictures, Sample, read_datasets
 from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.training.processes import process_state
 from joyai_ros.understanding.config import Attention, Loading, Precision
 from joyai_ros.understanding.loading import load_model
 from joyai_ros.understanding.processor import load_processor
@@ -79,7 +79,7 @@ def train_mllm(
     stores = _stores(config)
     pools = pools_of({name: _datasets(store, config) for name, store in stores.items()})
     count = sum(len(pool.samples) for pool in pools)
-    state = PartialState()
+    state = process_state()
     with state.main_process_first():
         base = _base(config, out, pools)
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
