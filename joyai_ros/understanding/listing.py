@@ -91,11 +91,6 @@ def kind_word(kind: str) -> str:
     return f" {found[0]}" if found else UNKNOWN
 
 
-def distance_word(metres: float) -> str:
-    """Return how a listing writes a distance from the camera."""
-    return _number(metres / _WAY)
-
-
 def mark_word(number: int) -> str:
     """Return how a listing and a prompt speak of a mark."""
     return f" (mark {number})"

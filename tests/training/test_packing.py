@@ -356,3 +356,11 @@ def test_the_vision_encoder_has_a_rate_of_its_own(encoder):
     assert len(vision["params"]) + len(others["params"]) == len(names)
     still = learner_of(fresh(), encoder, vision_rate=0.0)
     assert not any(weight.requires_grad for weight in still.groups()[1]["params"])
+
+
+def test_tokens_count_by_their_weight():
+    logits, wanted = torch.randn(1, 3, 7), torch.tensor([1, 5, 2])
+    each = [token_loss(logits[:, k : k + 1], wanted[k : k + 1]).item() for k in range(3)]
+    assert token_loss(logits, wanted).item() == pytest.approx(sum(each) / 3)
+    weighted = token_loss(logits, wanted, torch.tensor([4.0, 1.0, 0.0])).item()
+    assert weighted == pytest.approx((4 * each[0] + each[1]) / 5)

@@ -6,7 +6,7 @@ import numpy as np
 
 from joyai_ros.geometry.arrays import Mask
 from joyai_ros.training.data.records import Frame, SeenObject
-from joyai_ros.understanding.listing import distance_word, kind_word
+from joyai_ros.understanding.listing import box_words, kind_word
 
 NOTHING = "."  # what a part shows that is background
 _ENOUGH = 0.2  # share of a part that an object must fill to be what it shows
@@ -34,13 +34,18 @@ def shown_cells(frame: Frame, mirrored: bool, rows: int, columns: int) -> list[S
     return [frame.objects[int(k)] if yes else None for k, yes in zip(best, enough, strict=True)]
 
 
-def cell_words(thing: SeenObject | None) -> tuple[str, ...]:
-    """Return the words for what a part of an image shows, as they stand in a listing: kind, colour and distance."""
-    if thing is None:
+def cell_words(frame: Frame, mirrored: bool, thing: SeenObject | None) -> tuple[str, ...]:
+    """Return the words for what a part of an image shows, as they stand in a listing: kind, colour, and where its middle is.
+
+    By the numbers of the middle a listing's entry finds the parts of the image that it is about.
+    """
+    if thing is None or thing.measured.box is None:
         return (NOTHING,)
-    distance = float(np.linalg.norm(thing.measured.obb.center))
-    color = (f" {thing.color}",) if thing.color else ()
-    return (kind_word(thing.kind), *color, distance_word(distance))
+    x0, y0, x1, y1 = thing.measured.box
+    width, height = frame.camera.size
+    left, right = (1.0 - x1 / width, 1.0 - x0 / width) if mirrored else (x0 / width, x1 / width)
+    place = box_words((left, y0 / height, right, y1 / height))[:2]
+    return (kind_word(thing.kind), *((f" {thing.color}",) if thing.color else ()), *place)
 
 
 def _shares(thing: SeenObject, height: int, width: int, rows: int, columns: int) -> np.ndarray:

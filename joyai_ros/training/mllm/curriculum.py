@@ -31,6 +31,7 @@ LISTINGS, COMPARISONS, LOOKS = KINDS = ("listings", "comparisons", "looks")
 VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
 _NAMED = 0.3  # share of the exercises whose questions go without marks
+_WEIGHT = 4.0  # of the tokens of answers beside those of listings, of which there are many more
 _MOTIONS = 0.08  # share of the exercises that ask how the camera moved
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE, _EACH = 0.05, 0.04  # standard deviations of given lengths: common to all of an image, and of each
@@ -126,7 +127,7 @@ class Exercises(Sequence[Sample]):
         if self._kind == LOOKS:
             images = tuple(ImageRef(str(self._store.folder), shard, frame.id, marked) for frame in frames)
         name, lead, more = frames[0].id, "".join(leads), tuple(asked[1:])
-        return Sample(name, "questions", images, *asked[0], self._kind, lead=lead, more=more)
+        return Sample(name, "questions", images, *asked[0], self._kind, lead=lead, more=more, weight=_WEIGHT)
 
 
 def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Sample]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,8 @@ from joyai_ros.understanding.chat import ChatEncoder
 from joyai_ros.understanding.processor import patches_of
 from joyai_ros.understanding.prompts import SYSTEM
 
+_TEXTS = 10_000  # whose tokens are remembered
+
 
 @dataclass(frozen=True)
 class Document:
@@ -28,6 +31,7 @@ class Document:
         tokens: (L,) long.
         positions: (4, L) long: of the text, and time, row, column.
         before, wanted: (T,) long, places of the answers' tokens less one, from which they are foretold, and these tokens.
+        weight: of these tokens, beside those of other documents.
         shows: (S,) long, places of image tokens that learn to say what they show; often none.
         shown: (S,) long, tokens of the words for it.
         patches: (N, values of a patch) float; None without images.
@@ -39,6 +43,7 @@ class Document:
     positions: Tensor
     before: Tensor
     wanted: Tensor
+    weight: float
     shows: Tensor
     shown: Tensor
     patches: Tensor | None
@@ -72,7 +77,8 @@ class Encoder:
         """
         self._processor, self._images, self._most_pixels = processor, images, most_pixels
         self._chat = ChatEncoder(processor)
-        self._line: list[int] = self._text("\n")
+        self._text = lru_cache(_TEXTS)(self._encode_text)  # answers and the words of listings come again and again
+        self._line = self._text("\n")
         self._merge = int(processor.image_processor.merge_size)
         self._end: int = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
@@ -88,8 +94,7 @@ class Encoder:
             tokens.extend(more)
             learned.extend([is_learned] * len(more))
 
-        # Without an image a listing teaches what goes with what: how large a mug so far away looks.
-        add(self._text(sample.lead), not sample.images)
+        add(self._text(sample.lead), False)
         add(chat.suffix, False)
         add([*self._text(sample.answer), self._end], True)
         for prompt, answer in sample.more:
@@ -103,6 +108,7 @@ class Encoder:
             positions=positions_of(tokens, self._chat.image_token, grids, self._merge),
             before=wanted - 1,
             wanted=ids[wanted],
+            weight=sample.weight,
             shows=shows,
             shown=shown,
             patches=torch.cat([patches for patches, _ in looks]) if looks else None,
@@ -123,8 +129,8 @@ class Encoder:
         both = torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
         return both[:, 0], both[:, 1]
 
-    def _text(self, text: str) -> list[int]:
-        return list(self._processor.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+    def _encode_text(self, text: str) -> tuple[int, ...]:
+        return tuple(self._processor.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def positions_of(tokens: Sequence[int], image_token: int, grids: Sequence[Sequence[int]], merge: int) -> Tensor:

@@ -22,6 +22,7 @@ class Pack:
         lengths: of the documents.
         before: (A,) long, the places from which the answers' tokens are foretold.
         wanted: (A,) long, these tokens.
+        weights: (A,) float, of these tokens in the loss.
         general: (A,) bool, whether they are of general samples.
         shows, shown: (S,) long, image tokens that learn to say what they show, and the words for it.
         patches, grids: of all images; None without images.
@@ -32,6 +33,7 @@ class Pack:
     lengths: tuple[int, ...]
     before: Tensor
     wanted: Tensor
+    weights: Tensor
     general: Tensor
     shows: Tensor
     shown: Tensor
@@ -66,6 +68,7 @@ def pack(documents: Sequence[Document]) -> Pack:
         lengths=lengths,
         before=torch.cat([start + document.before for start, document in placed]),
         wanted=torch.cat([document.wanted for document in documents]),
+        weights=torch.cat([torch.full(document.wanted.shape, document.weight) for document in documents]),
         general=torch.cat([torch.full(document.wanted.shape, document.general) for document in documents]),
         shows=torch.cat([start + document.shows for start, document in placed]),
         shown=torch.cat([document.shown for document in documents]),

@@ -49,6 +49,7 @@ class Sample:
         lead: what is known of the images, between them and the prompt; see :mod:`joyai_ros.understanding.listing`.
         more: further prompts with their answers, turn by turn.
         cells: whether the image's tokens learn to say what they show.
+        weight: of each token of its answers, beside those of other samples.
         asks: whether it is a question, before which the system text stands.
     """
 
@@ -62,6 +63,7 @@ class Sample:
     more: tuple[tuple[str, str], ...] = ()
     cells: bool = False
     asks: bool = True
+    weight: float = 1.0
 
 
 def read_datasets(store: Store, split: str) -> dict[str, Sequence[Sample]]:
@@ -115,7 +117,7 @@ class Pictures:
         return draw_marks(color, boxes) if ref.marked else color
 
     def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
-        """Return kind, colour and distance of what each part of an image shows, row by row, in words that a listing has."""
+        """Return kind, colour and place of what each part of an image shows, row by row, in words that a listing has."""
         _, frame = self._frames[ref.store, ref.shard, ref.frame]
         shown = shown_cells(frame, ref.mirrored, rows, columns)
-        return [cell_words(thing) for thing in shown]
+        return [cell_words(frame, ref.mirrored, thing) for thing in shown]

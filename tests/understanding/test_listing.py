@@ -1,0 +1,123 @@
+"""A model that lists what it sees: what a listing says, that it is written once, and what of it stands in a prompt."""
+
+import re
+
+import numpy as np
+import pytest
+
+pytest.importorskip("transformers", reason="the extra neural is not installed")
+
+from joyai_ros.training.mllm.config import ScratchSizes
+from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
+from joyai_ros.understanding.formats import Choice, Count, parse
+from joyai_ros.understanding.listing import NUMBERS, Entry, listing_text, marks_in_order, quoted
+from joyai_ros.understanding.local import LocalBackend
+
+ENTRY = r"( \d\d){4} [a-z]+( \d\d){5} [a-z]+"
+MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1)
+BLOCK = Entry((0.1, 0.2, 0.2, 0.4), "L-shaped block", "", -0.7, 3.0, 0.9, 0.12, 0.104, mark=3)
+LEFT = ModelRequest((np.full((96, 128, 3), 90, np.uint8),), "Is it left?", Choice(("left", "right")), "Look.")
+SIZES = ScratchSizes(
+    listing=True,
+    width=64,
+    mlp=64,
+    layers=2,
+    heads=2,
+    key_heads=1,
+    head=32,
+    vision_width=32,
+    vision_mlp=32,
+    vision_layers=2,
+    vision_heads=1,
+    patch=8,
+    pixels=128 * 96,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lists")
+    model, processor = scratch_model(SIZES, [], 0)
+    model.save_pretrained(folder)
+    processor.tokenizer.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(processor.chat_template)
+    return folder
+
+
+@pytest.fixture
+def backend(folder):
+    return LocalBackend("lists", folder, listing=True)
+
+
+def test_a_listing_says_everything_in_steps_from_left_to_right():
+    wanted = " (mark 3) 15 30 10 20 l 00 99 45 24 21 thing; 40 50 20 20 mug 54 41 45 24 20 red."
+    assert listing_text([MUG, BLOCK]) == wanted
+    assert listing_text([]) == "."
+    assert len(listing_text([MUG] * 40).split(";")) == 16
+
+
+def test_a_prompt_quotes_the_marks_that_it_names():
+    listing = " (mark 3) a; (mark 1) b; (mark 12) c."
+    assert quoted(listing, "Is the cup (mark 12) left of the cup (mark 3)? (mark 12)") == " (mark 12) c; (mark 3) a.\n"
+    assert quoted(listing, "How many?") == quoted(listing, "the cup (mark 2)") == listing + "\n"
+    assert quoted(".", "the cup (mark 2)") == ".\n"
+
+
+def test_marks_out_of_sight_are_not_listed():
+    assert marks_in_order(((0.5, 0, 0.7, 1), None, (0.1, 0, 0.2, 1))) == [
+        (3, (0.1, 0, 0.2, 1)),
+        (1, (0.5, 0, 0.7, 1)),
+    ]
+
+
+def test_its_words_are_single_tokens(backend):
+    tokenizer = backend._processor.tokenizer
+    for text in (*NUMBERS, " (mark 12)", " mug", " red", "Seen from the camera, is ", "left"):
+        assert len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)) == 1, text
+    assert tokenizer.decode(tokenizer.encode(' 07 12 123 "Is it 30 cm?"')) == ' 07 12 123 "Is it 30 cm?"'
+
+
+def test_each_image_is_listed_once_and_answered_from(backend, monkeypatch):
+    asked = []
+    encode = backend._chat.encode
+    monkeypatch.setattr(backend._chat, "encode", lambda *words: asked.append(words) or encode(*words))
+    replies = backend.answer([LEFT, ModelRequest(LEFT.images, "Count.", Count(), "Look.")])
+    assert [reply.finish for reply in replies] == [Finish.STOP] * 2
+    assert parse(LEFT.format, replies[0].text).choice in ("left", "right")
+    backend.answer([LEFT])
+    (listing,) = backend._memory.listings._held.values()
+    assert re.fullmatch(rf"({ENTRY};)*{ENTRY}\.|\.", listing)
+    prompts = [prompt for system, prompt, _ in asked if system]
+    assert prompts == [f"{listing}\nIs it left?", f"{listing}\nCount.", f"{listing}\nIs it left?"]
+    assert sum(system == "" for system, *_ in asked) == 1
+
+
+def test_boxes_that_are_known_are_given(backend):
+    marks = ((0.5, 0.1, 0.7, 0.3), None, (0.1, 0.2, 0.2, 0.4))
+    assert backend.answer([ModelRequest(**{**vars(LEFT), "marks": (marks,)})])[0].finish is Finish.STOP
+    backend.answer([ModelRequest(**{**vars(LEFT), "marks": ((None,),)})])
+    with_boxes, empty = backend._memory.listings._held.values()
+    first, second = with_boxes.removesuffix(".").split(";")
+    assert first.startswith(" (mark 3) 15 30 10 20 ") and second.startswith(" (mark 1) 60 20 20 20 ")
+    assert re.fullmatch(ENTRY, first.removeprefix(" (mark 3)")) and empty == "."
+
+
+def test_two_images_have_a_listing_each(backend):
+    images = (*LEFT.images, np.zeros((96, 128, 3), np.uint8))
+    assert backend.answer([ModelRequest(images, "Moved?", LEFT.format, "Look.")])[0].finish is Finish.STOP
+    assert len(backend._memory.listings) == 2
+    backend.forget()
+    assert len(backend._memory.listings) == 0
+
+
+def test_other_models_list_nothing(folder):
+    backend = LocalBackend("lists", folder)
+    backend.answer([LEFT])
+    assert len(backend._memory.listings) == 0
+
+
+def test_a_card_that_promises_listings_of_another_model_is_wrong(small_folder):
+    with pytest.raises(ModelError, match=r"its tokenizer has no token ' 00'; check the card"):
+        LocalBackend("small", small_folder, listing=True)
