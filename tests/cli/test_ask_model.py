@@ -52,7 +52,7 @@ def test_settings_of_the_model_are_taken(picture, model, capsys):
     words = ("--model", str(model), "--task", "choice", "--choices", "a,b", "--set", "model.local.loading.weights=int8")
     assert run(["ask", str(picture), "Which?", *words]) == 0
     assert run(["ask", str(picture), "Which?", *words[:-1], "model.local.loading.weights=int3"]) == 2
-    assert "full, int8, int4" in capsys.readouterr().err
+    assert "full, fp8, int8, int4" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
