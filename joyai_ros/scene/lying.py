@@ -13,6 +13,7 @@ from joyai_ros.scene.footprint import Footprint
 _LONG = 1.25  # times its width that such a body is longer, at least
 _NARROW, _WIDE = 0.6, 1.1  # of the height: the width that shows of one
 _ROUNDS = 4
+_SAMPLE = 400  # points that it is fitted to, about
 _MISFIT = 0.8  # sigmas, and
 _ROUGH = 0.03  # of the radius: median distance of the points from the round surface
 _OUTSIDE = 2.5  # sigmas off it, and as many times that share of the radius, that few points are
@@ -44,8 +45,9 @@ def fit_lying(
     across = np.array([-seen.axis[1], seen.axis[0]])
     if float(across @ seen.center) < 0.0:
         across = -across  # away from the viewer
-    aside = (points[:, :2] - seen.center) @ across
-    up = points[:, 2] - bottom - radius
+    across_all, up_all = (points[:, :2] - seen.center) @ across, points[:, 2] - bottom - radius
+    some = np.s_[:: max(len(points) // _SAMPLE, 1)]
+    aside, up = np.ascontiguousarray(across_all[some]), np.ascontiguousarray(up_all[some])
     middle = -seen.width / 2.0 + radius
     for _ in range(_ROUNDS):
         offset = aside - middle
@@ -63,7 +65,7 @@ def fit_lying(
         return None
     if np.count_nonzero(off > _OUTSIDE * (noise + _ROUGH * radius)) > _FEW * len(off):
         return None
-    along = (points[:, :2] - seen.center) @ seen.axis
+    along, distance = (points[:, :2] - seen.center) @ seen.axis, np.hypot(across_all - middle, up_all)
     (low, low_round), (high, high_round) = _end(-along, distance, radius), _end(along, distance, radius)
     if low_round != high_round:  # the end that is turned away is as round as the other, and its tip out of sight
         toward = np.array([*-seen.center, camera - bottom - radius])

@@ -156,6 +156,17 @@ def test_what_is_too_wide_or_too_high_is_not_inside():
     assert not both(Predicate.INSIDE, bowl, thing("wide", bottom=0.01, size=(0.19, 0.19, 0.05)))
 
 
+def test_what_is_not_sunk_deep_enough_lies_on_it():
+    plate = thing("plate", size=(0.25, 0.25, 0.02), hollow=True)
+    found = stated(plate, thing("apple", bottom=0.005, size=(0.07, 0.07, 0.07)))
+    assert said(found, Predicate.ON) == {("apple", "plate")}
+    assert not said(found, Predicate.INSIDE)
+    limit = thing("bowl", size=(0.25, 0.25, CONFIG.contact_margin + 0.005), hollow=True)
+    assert not said(stated(limit, thing("apple", bottom=0.005)), Predicate.INSIDE) | both(
+        Predicate.ON, limit, thing("apple", bottom=0.005)
+    )
+
+
 def test_between_is_by_the_distance_from_the_line():
     ends = thing("a", right=-0.3), thing("c", right=0.3)
     allowed = CONFIG.between_share * 0.6
@@ -167,6 +178,9 @@ def test_between_is_by_the_distance_from_the_line():
     assert not both(Predicate.BETWEEN, *ends, thing("b", right=0.4))
     close = thing("a", right=-CONFIG.between_least / 2.1), thing("c", right=CONFIG.between_least / 2.1)
     assert not both(Predicate.BETWEEN, *close, thing("b"))
+    # Every limit must be passed by the uncertainty: that of the place between the two as well.
+    assert both(Predicate.BETWEEN, *ends, thing("b", right=0.178))
+    assert not both(Predicate.BETWEEN, *ends, thing("b", right=0.1795))
 
 
 @pytest.mark.parametrize("turn", [0.0, math.pi, -math.pi])
@@ -186,6 +200,13 @@ def test_what_is_square_cut_or_across_is_not_aligned():
     assert not both(Predicate.ALIGNED, pen, thing("cube", right=0.3))
     assert not both(Predicate.ALIGNED, pen, thing("rod", right=0.3, size=(0.2, 0.02, 0.02), heading=math.pi / 2))
     assert not both(Predicate.ALIGNED, pen, thing("rod", right=0.3, size=(0.2, 0.02, 0.02), truncated=True))
+
+
+def test_what_is_barely_long_enough_has_no_direction():
+    ruler = thing("ruler", forward=1.2, size=(0.15, 0.02, 0.02))
+    almost = thing("box", size=(0.1 * CONFIG.elongation + 0.001, 0.1, 0.1))
+    assert not both(Predicate.ALIGNED, ruler, almost)
+    assert both(Predicate.ALIGNED, ruler, replace(almost, size_sigma=np.full(3, 1e-4)))
 
 
 def test_facing_is_by_the_front_alone():

@@ -210,6 +210,37 @@ def test_object_in_container(how):
     assert np.abs(shot.in_world(found["apple"]) - (0.02, 0.0, 0.046)).max() < 0.015
 
 
+def test_a_container_is_known_by_what_stands_in_it():
+    """Its floor is lost in the noise of the table, and so is its cavity; what stands in it can be nowhere else."""
+    things = {
+        "tray": tray((0.0, 0.1, 0.035), (0.28, 0.18, 0.07), 0.003),
+        "can": [Tube((0.03, 0.12, 0.043), 0.03, 0.08)],
+        "ball": [Ball((-0.06, 0.1, 0.033), 0.03)],
+    }
+    shot = shoot(things, noise=2.0 * NOISE)
+    scene = process(shot.asked("boxes"))
+    said = {(r.subject, r.predicate, *r.objects) for r in scene.relations}
+    assert {("can", "inside", "tray"), ("ball", "inside", "tray"), ("tray", "contains", "can")} <= said
+    found = shot.named(scene)
+    assert found["tray"].hollow
+    assert found["can"].height == pytest.approx(0.08, abs=0.005)
+
+
+def test_a_thing_on_a_thin_book_stands_on_it():
+    shot = shoot(
+        {"book": block(0.0, 0.0, (0.25, 0.17, 0.02)), "can": [Tube((0.03, 0.02, 0.06), 0.03, 0.08)]}, noise=NOISE
+    )
+    scene = process(shot.asked("boxes"))
+    assert ("can", "on", "book") in {(r.subject, r.predicate, *r.objects) for r in scene.relations}
+    assert shot.named(scene)["can"].height == pytest.approx(0.08, abs=0.005)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_does_not_move_a_wide_level_top(seed):
+    shot = shoot({"book": block(0.0, 0.0, (0.25, 0.17, 0.04))}, noise=3.0 * NOISE, seed=seed)
+    assert process(shot.asked("boxes")).objects[0].height == pytest.approx(0.04, abs=0.0008)
+
+
 def test_an_open_cup_is_one_hollow_thing():
     shot = shoot({"cup": [Tube((0.0, 0.0, 0.05), 0.045, 0.1, closed=False)]})
     scene = process(shot.asked("boxes"))
