@@ -199,12 +199,11 @@ def _hidden_carrier(index: int, items: list[Lifted]) -> int | None:
 
 def _covers(footprint: Footprint, point: NDArray[np.float64]) -> bool:
     """Whether a level point lies over a footprint, an eighth of its width beside it included."""
-    offset = point - footprint.center
-    across = np.array([-footprint.axis[1], footprint.axis[0]])
+    (x, y), (along, across) = (point - footprint.center).tolist(), footprint.axis.tolist()  # asked of every pair
     margin = footprint.width / 8.0
-    return bool(
-        abs(offset @ footprint.axis) < footprint.length / 2.0 + margin
-        and abs(offset @ across) < footprint.width / 2.0 + margin
+    return (
+        abs(x * along + y * across) < footprint.length / 2.0 + margin
+        and abs(y * along - x * across) < footprint.width / 2.0 + margin
     )
 
 
