@@ -16,7 +16,6 @@ from functools import cache, lru_cache
 
 from joyai_ros.bags.typestore import typestore
 from joyai_ros.messages.factory import Message
-from joyai_ros.messages.relations import number
 from joyai_ros.scene.types import SpatialRelation
 
 _HEAD = 4  # bytes before a message that say how it is written; alignment counts from behind them
@@ -83,19 +82,20 @@ def _parts_around_relations(msgtype: str) -> tuple[str, str] | None:
 
 def _packed(relation: SpatialRelation, start: int) -> bytes:
     """Return a relation that begins ``start`` (0 or 4) bytes behind a multiple of eight."""
-    pack, names, unit = _layout(start, relation.subject, relation.predicate, relation.objects, relation.unit)
+    subject, predicate, objects, value, unit, sigma, frame, confidence, source, status, model_value = relation
+    pack, names, letters = _layout(start, subject, predicate, objects, unit)
     return pack(
         names,
-        relation.value is not None,
-        number(relation.value, 0.0),
-        unit,
-        number(relation.sigma, math.nan),
-        relation.frame,
-        relation.confidence,
-        relation.source,
-        relation.status,
-        relation.model_value is not None,
-        number(relation.model_value, 0.0),
+        value is not None,
+        0.0 if value is None else value,
+        letters,
+        math.nan if sigma is None else sigma,
+        frame,
+        confidence,
+        source,
+        status,
+        model_value is not None,
+        0.0 if model_value is None else model_value,
     )
 
 
