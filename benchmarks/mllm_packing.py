@@ -1,8 +1,9 @@
 """What packing gives: samples a second and the share of real tokens, packed and in padded batches of the same samples.
 
-A small model from scratch learns from a small store of simulated scenes, once with packs and once as trainers do it without:
-samples padded on the right to the longest of their batch, a mask, and the stock model's own loss. Both see the same samples
-in the same order, as many in a step, and take turns. Time is processor time of one thread: forward, backward, optimiser.
+A new model of the size of small-und learns from the mixture of its recipe, made of a small store, once with packs and once as
+trainers do it without: samples padded on the right to the longest of their batch, a mask, and the stock model's own loss. Both
+see the same samples in the same order, as many in a step, and take turns. Time is processor time of one thread: forward,
+backward and optimiser.
 
 OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing
 """
@@ -10,6 +11,7 @@ OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from joyai_ros.training.data.build import build_store, simulator_sources
 from joyai_ros.training.data.config import DataConfig
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.curriculum import exercises_of
 from joyai_ros.training.mllm.documents import Document, Encoder
 from joyai_ros.training.mllm.learner import MllmLearner
 from joyai_ros.training.mllm.mixture import Mixture, pools_of
@@ -33,8 +36,9 @@ from joyai_ros.training.mllm.samples import Pictures, read_datasets
 from joyai_ros.training.mllm.scratch import scratch_model
 
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing"
-STORE = ("simulator.longest_side=160", "split.test=0", "split.validation=0")
-SCENES, STEPS, TOKENS = 8, 12, 4096
+STORE = ("simulator.longest_side=160", "split.test=0", "split.validation=0", "questions.tasks=[color]")
+SCENES, STEPS = 8, 12
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "small-und.yaml"
 LEAST_REAL, LEAST_GAIN = 0.95, 1.5
 IGNORED = -100
 
@@ -48,7 +52,7 @@ class Outcome:
         filled: share of a pack's tokens that samples fill, which all are real.
         real: share of a padded batch's tokens that are real.
         samples: in a step, on average.
-        difference: largest between the losses of the first step, summed over tokens and divided by their number.
+        difference: between the losses of both ways in the first step, where they have the same weights.
     """
 
     packed: float
@@ -66,13 +70,11 @@ def measured(steps: int = STEPS) -> Outcome:
         folder = Path(scratch) / "tables"
         build_store(folder, simulator_sources(SCENES, 0), 0, load(DataConfig, None, STORE))
         store = Store(folder)
-        config = load(MllmTraining, None, [f"stores=[{folder}]", f"tokens={TOKENS}", "loop.learning_rate=1e-3"])
-        pools = pools_of({"tables": read_datasets(store, "train")})
-        texts = [text for pool in pools for sample in pool.samples for text in (sample.prompt, sample.answer)]
-        models = [scratch_model(config.scratch, texts, 0) for _ in range(2)]
-        encoder = Encoder(models[0][1], Pictures([store], "train"), config.pixels)
-        mixture = Mixture(config, pools, encoder)
-        batches = [mixture.documents(step, 0) for step in range(steps + 1)]
+        config = load(MllmTraining, RECIPE, [f"stores=[{folder}]"])
+        pools = pools_of({"tables": {**read_datasets(store, "train"), **exercises_of(store, "train", 0)}})
+        models = [scratch_model(config.scratch, [], 0) for _ in range(2)]
+        mixture = Mixture(config, pools, Encoder(models[0][1], Pictures([store], "train"), config.pixels))
+        batches = [list(map(plain, mixture.documents(step, 0))) for step in range(steps + 1)]
     packed, padded = Packed(models[0][0], mixture, config), Padded(models[1][0])
     first = [way.step(batches[0]) for way in (packed, padded)]  # both begin with the same weights
     seconds = [0.0, 0.0]
@@ -84,11 +86,17 @@ def measured(steps: int = STEPS) -> Outcome:
     return Outcome(
         packed=count / seconds[0],
         padded=count / seconds[1],
-        filled=sum(map(sum, lengths)) / (TOKENS * steps),
+        filled=sum(map(sum, lengths)) / (config.tokens * steps),
         real=sum(map(sum, lengths)) / sum(max(each) * len(each) for each in lengths),
         samples=count / steps,
         difference=abs(first[0] - first[1]),
     )
+
+
+def plain(document: Document) -> Document:
+    """Return a document of which both ways learn the same: its answers, each token as much as any other."""
+    nothing = torch.zeros(0, dtype=torch.long)
+    return dataclasses.replace(document, weight=1.0, shows=nothing, shown=nothing)
 
 
 class Packed:
@@ -155,7 +163,7 @@ def evidence() -> list[dict[str, Any]]:
     return [
         {
             "line": "a pack of samples is filled, without padding",
-            "figure": f"{found.filled:.1%} of {TOKENS} tokens (a padded batch of these: {found.real:.0%})",
+            "figure": f"{found.filled:.1%} of its tokens (a padded batch of these: {found.real:.0%})",
             "target": f"at least {LEAST_REAL:.0%} real tokens",
             "ok": found.filled >= LEAST_REAL,
             "command": COMMAND,
