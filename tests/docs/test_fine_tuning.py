@@ -18,11 +18,10 @@ def test_the_table_of_settings_is_the_settings():
         assert what == item.description, name
         assert values == (f"{item.range[0]:g} to {item.range[1]:g}" if item.range else ""), name
         value = getattr(item.default, "value", item.default)
-        if isinstance(value, bool):
-            value = str(value).lower()
-        assert default == {"stages": "one"}.get(
-            name, f"{value:g}" if isinstance(value, float) else str(value or default)
+        said = (
+            str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
         )
+        assert default == ("one" if name == "stages" else said if value not in ((), "") else "empty"), name
 
 
 def test_what_a_run_leaves_has_these_names():
