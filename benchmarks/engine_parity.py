@@ -14,9 +14,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from benchmarks.small_pipeline import small_transformer
+from benchmarks.small_pipeline import small_transformer, write_small_pipeline
 from joyai_ros.engines.errors import EngineError, EngineFileError, ForeignEngineError
 from joyai_ros.engines.export import Form, export_network
 from joyai_ros.engines.parity import TOLERANCES
@@ -24,13 +26,19 @@ from joyai_ros.engines.quantise import quantise_dynamic, quantise_weights
 from joyai_ros.engines.session import OnnxSession
 from joyai_ros.engines.tensorrt_build import Sizes, build_engine, check_rtx_engine, library_name, tensorrt_library
 from joyai_ros.errors import MissingDependencyError
-from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT, TokenNetwork, example_inputs
+from joyai_ros.imagination.mmdit.denoiser import Denoiser, TorchDenoiser
+from joyai_ros.imagination.mmdit.loading import load_pipeline
+from joyai_ros.imagination.mmdit.presets import PRESETS
+from joyai_ros.imagination.mmdit.request import DrawRequest
+from joyai_ros.imagination.mmdit.sampler import Sampler
+from joyai_ros.imagination.mmdit.token_network import AXES, OUTPUT, EngineDenoiser, TokenNetwork, example_inputs
 
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.engine_parity"
 SIDES = (4, 8, 12)  # patches: views of 64, 128 and 192 px, each with a reference
 ROWS = (1, 2)
 WORDS = (5, 23, 64)
 GPUS = ("sm86", "sm89", "sm120")
+_SEEDS = 3
 _EXAMPLE = (2, (3, 5), 7)  # rows, patches and words of the export: none of those that are compared
 _SIZES = {"rows": Sizes(1, 2, 4), "tokens": Sizes(8, 128, 2048), "words": Sizes(4, 64, 256)}
 
@@ -61,7 +69,7 @@ def worst_error(plain: TokenNetwork, path: Path) -> tuple[float, int]:
 def evidence() -> list[dict[str, Any]]:
     """Return the lines on engines."""
     with TemporaryDirectory() as scratch:
-        return [*_parity(Path(scratch)), *_built(Path(scratch))]
+        return [*_parity(Path(scratch)), *_pictures(Path(scratch)), *_built(Path(scratch))]
 
 
 def _parity(folder: Path) -> Iterator[dict[str, Any]]:
@@ -85,6 +93,33 @@ def _compared(plain: TokenNetwork, path: Path, precision: str, what: str) -> dic
         f"at most {TOLERANCES[precision]:.0e}",
         error <= TOLERANCES[precision],
     )
+
+
+def _pictures(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield lines on pictures of the same seed, by PyTorch and by engines, on a small pipeline."""
+    parts = load_pipeline(write_small_pipeline(folder / "pipeline"))
+    plain = TokenNetwork(parts.transformer).eval()
+    example = example_inputs(plain.transformer.config, *_EXAMPLE)
+    graph = export_network(plain, example, AXES, folder / "pipeline.onnx", Form.NATIVE, OUTPUT)
+    frame = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8).repeat(16, 0).repeat(16, 1)
+
+    def drawn(denoiser: Denoiser, seed: int) -> NDArray[np.int64]:
+        request = DrawRequest("Move the camera.", seed, (frame,))
+        image = Sampler(parts, denoiser=denoiser).draw([request], frame.shape[:2], PRESETS["fast"]).images[0]
+        return image.astype(np.int64)
+
+    expected = [drawn(TorchDenoiser(parts.transformer), seed) for seed in range(_SEEDS)]
+    small = quantise_dynamic(graph, folder / "pipeline.int8.onnx")
+    for precision, path in (("fp32", graph), ("int8", small)):
+        engine = EngineDenoiser(OnnxSession(path, threads=1))
+        found = [np.abs(drawn(engine, seed) - expected[seed]) for seed in range(_SEEDS)]
+        largest, mean = max(int(one.max()) for one in found), max(float(one.mean()) for one in found)
+        yield _line(
+            f"The same seed by ONNX Runtime {precision} and by PyTorch: {_SEEDS} pictures of ten steps",
+            f"at most {largest} grey levels in a pixel, {mean:.2f} on average",
+            "at most one grey level" if precision == "fp32" else "at most one grey level on average",
+            (largest if precision == "fp32" else mean) <= 1,
+        )
 
 
 def _built(folder: Path) -> Iterator[dict[str, Any]]:
