@@ -29,10 +29,8 @@ _ROUND_CUT = (0.01, 0.03)  # the same of round things, per metre of width
 _PLAY = 0.8  # sigma per metre between rectangles that fit about as well
 _UNFILLED = 0.5  # sigma per metre of a 2D box that an object's pixels leave empty
 _CUP = (0.75, 2.0)  # height over width of what is hollow and drunk from
-_HANDLE, _HANDLE_LENGTH = (
-    0.1,
-    0.3,
-)  # of its width: how far a handle out of sight moves its middle, and adds to its length
+# Of its width: how far a handle out of sight moves its middle, and what it adds to its length.
+_HANDLE, _HANDLE_LENGTH = 0.1, 0.3
 _LEAN = 0.03  # metres that the middle may lie aside per metre of hidden height
 _DEEP = 0.22  # of the width within the footprint's sides
 _TOP_BAND = 0.006  # metres, and at least a tenth of the height, below the top that still count as top

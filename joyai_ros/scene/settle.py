@@ -28,6 +28,7 @@ _LEANING = 0.12  # metres aside per metre up: a stick that leans so stands on no
 _STRAIGHT = 0.5  # of a stick's hidden length: it may lean no other way than it is seen to
 _HIDDEN_TOP = 0.25  # metres of an object's upper end that one standing on it may hide
 _HIDDEN_RIM = 0.015  # metres that the bottom may lie below the lowest point seen
+_OVERHANG = 0.015  # metres beyond what is seen of its carrier, from which more of that seems to be hidden
 _FLOOR = 0.005  # metres, thickness of a container's floor
 _BELOW = (3, 10)  # pixels under an object's lower rim where what carries it would be seen
 _SAME_DEPTH = 0.03  # metres: what is nearer than this hides the foot, what is not carries it
@@ -35,7 +36,7 @@ _OFF_PLANE = 0.015  # metres above the plane from which it is something else
 
 
 def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> list[Lifted]:
-    """Return the objects with hidden bottoms put where they stand.
+    """Return the objects put where they stand: those with hidden bottoms, and those on a thin thing or in another.
 
     Args:
         items: measured extents.
@@ -95,7 +96,7 @@ def _overhung(carrier: Lifted, item: Lifted) -> Lifted:
     near, far = _reach(carrier.footprint)
     front, back = _reach(item.footprint)
     hidden = back - far - max(near - front, 0.0)  # what reaches out as much before it stands in its middle
-    if hidden < _HIDDEN_RIM:
+    if hidden < _OVERHANG:
         return carrier
     footprint = carrier.footprint
     across, along = footprint.play
