@@ -98,8 +98,12 @@ def load_cards() -> list[ModelCard]:
     return [read_card(path) for path in resource_files("models", ".yaml")]
 
 
-def read_card(path: Path) -> ModelCard:
+def read_card(path: Path, in_folder: bool = False) -> ModelCard:
     """Return the card in a YAML file.
+
+    Args:
+        path: of the file.
+        in_folder: whether it lies in the model's own folder, where every card has the same name.
 
     Raises:
         CardError: the file cannot be read, lacks a key, has an unknown one, or a value of the wrong type.
@@ -117,7 +121,7 @@ def read_card(path: Path) -> ModelCard:
         said = "has an unknown key" if wrong[0] in content else "lacks the key"
         raise CardError(f"the model card {path} {said} {wrong[0]}; its keys are {', '.join(sorted(known))}")
     card = ModelCard(**{key: _value(path, key, value) for key, value in content.items()})
-    if card.name != path.stem:
+    if card.name != path.stem and not in_folder:
         raise CardError(f"the model card {path} calls itself {card.name!r}; name it like its file")
     return card
 
@@ -127,6 +131,7 @@ def shipped_folder(card: ModelCard) -> Path | None:
     return resource_dir("models") / card.folder if card.folder else None
 
 
+FOLDER_CARD = "joyai-card.yaml"  # in the folder of a model that was trained here
 _TEXTS = ("name", "what", "architecture", "dtype", "licence", "repository", "revision", "subfolder", "folder", "preset")
 _MAPPINGS = ("training", "scores")
 _NEEDED = ("name", "what", "architecture", "dtype", "subfolder", "angles")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from joyai_ros.errors import MissingDependencyError
-from joyai_ros.models.card import ModelCard, load_card, load_cards, shipped_folder
+from joyai_ros.models.card import FOLDER_CARD, ModelCard, load_card, load_cards, read_card, shipped_folder
 from joyai_ros.models.errors import CardError, ModelFolderError, PullError
 from joyai_ros.models.folder import check_folder, model_folder, write_lock
 from joyai_ros.models.pipeline_folder import INDEX, PART_FOLDERS, check_pipeline, pipeline_kind
@@ -99,11 +100,14 @@ def find_model(name: str) -> StoredModel:
 
 
 def folder_card(path: Path) -> ModelCard:
-    """Return the card of a local folder, from its ``model_index.json`` or its ``config.json``.
+    """Return the card of a local folder: its own, or one from its ``model_index.json`` or its ``config.json``.
 
     Raises:
         ModelFolderError: it has none that can be read.
+        CardError: its own is broken.
     """
+    if (path / FOLDER_CARD).is_file():
+        return dataclasses.replace(read_card(path / FOLDER_CARD, in_folder=True), folder=str(path))
     if (path / INDEX).is_file():
         return ModelCard(
             path.resolve().name, f"the pipeline in {path}", pipeline_kind(path), "unknown", folder=str(path)

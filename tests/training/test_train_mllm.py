@@ -1,5 +1,6 @@
 """``joyai-ros train mllm``, from a store to a folder that answers."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from joyai_ros.cli.main import run
 from joyai_ros.models.card import read_card
 from joyai_ros.models.folder import check_folder
+from joyai_ros.models.store import find_model
 from joyai_ros.training.data.store import SHARDS, Store
 from joyai_ros.training.metrics import read_metrics
 from joyai_ros.understanding.backend import ModelRequest
@@ -79,6 +81,7 @@ def test_what_a_run_leaves(trained, made_store):
     assert card.parameters == done["parameters"] < 1e6 and card.scores == {}
     assert card.training["data"] == {made_store.name: Store(made_store).manifest.data_hash()}
     assert card.training["seed"] == 7 and card.training["loss"] == pytest.approx(done["loss"], abs=1e-6)
+    assert find_model(str(trained / "model")).card == dataclasses.replace(card, folder=str(trained / "model"))
     assert "joyai_packed" not in (trained / "model" / "config.json").read_text()
 
 

@@ -72,6 +72,7 @@ def write_card(
     parameters: int,
     training: Mapping[str, Any],
     architecture: str = ARCHITECTURE,
+    listing: bool = False,
 ) -> None:
     """Write the card of a trained model; its scores are empty until somebody fills them in from ``joyai-ros eval``.
 
@@ -83,6 +84,7 @@ def write_card(
         parameters: how many.
         training: what it was trained on and how.
         architecture: class of the model or pipeline.
+        listing: whether it lists what it sees before it answers.
 
     Raises:
         OutputError: it cannot be written.
@@ -96,6 +98,7 @@ def write_card(
         "repository": None,
         "parameters": parameters,
         "confidence_temperature": None,
+        "listing": listing,
         "training": dict(training),
         "scores": {},
     }

@@ -13,6 +13,7 @@ import torch
 
 from joyai_ros import __version__
 from joyai_ros.errors import ConfigError
+from joyai_ros.models.card import FOLDER_CARD
 from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.models.folder import check_folder
 from joyai_ros.models.store import find_model
@@ -96,7 +97,10 @@ def train_mllm(
     write_model(_result(load_model(base, how), config, out), base, out / MODEL, config.result)
     origin = f"from {config.base}" if config.base else "from scratch"
     what = f"{config.name}: trained {origin} by joyai-ros train mllm, on {count} samples of {', '.join(data)}"
-    write_card(card, config.name, what, config.result, parameters, _training(config, data, command, trained))
+    listing = find_model(config.base).card.listing if config.base else config.scratch.listing
+    training = _training(config, data, command, trained)
+    for path in (card, out / MODEL / FOLDER_CARD):  # the folder alone says what it is, too
+        write_card(path, config.name, what, config.result, parameters, training, listing=listing)
     return done
 
 
