@@ -122,8 +122,11 @@ def test_a_library_that_is_missing_is_no_reason_to_stop(engines, one_block_folde
     assert "engines-cpu" in open_pipeline(one_block_folder, engine=ONNX, warn=lambda text: None).fallback
 
 
-def test_pytorch_compiles_by_a_backend_that_there_is(one_block_folder):
-    opened = open_pipeline(one_block_folder, engine=EngineConfig(compile="eager"))
+@pytest.mark.parametrize("compiler", ["eager", "inductor"])
+def test_pytorch_compiles_by_a_backend_that_there_is(compiler, one_block_folder):
+    if compiler == "inductor" and shutil.which("g++") is None:
+        pytest.skip("inductor needs a C++ compiler")
+    opened = open_pipeline(one_block_folder, engine=EngineConfig(compile=compiler))
     np.testing.assert_allclose(drawn(opened), drawn(open_pipeline(one_block_folder)), atol=1)
     with pytest.raises(ConfigError, match=r"no backend 'gcc' of torch\.compile; use one of .*inductor"):
         open_pipeline(one_block_folder, engine=EngineConfig(compile="gcc"))
