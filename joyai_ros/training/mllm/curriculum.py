@@ -30,9 +30,9 @@ from joyai_ros.understanding.listing import LIST, Entry, listing_text, quoted
 LISTINGS, COMPARISONS, LOOKS = KINDS = ("listings", "comparisons", "looks")
 VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
-_NAMED = 0.3  # share of the exercises whose questions go without marks
-_WEIGHT = 4.0  # of the tokens of answers beside those of listings, of which there are many more
-_MOTIONS = 0.08  # share of the exercises that ask how the camera moved
+_NAMED = 0.15  # share of the exercises whose questions go without marks
+_WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
+_MOTIONS = 0.05  # share of the exercises that ask how the camera moved
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE, _EACH = 0.05, 0.04  # standard deviations of given lengths: common to all of an image, and of each
 _CERTAIN = 0.4  # share of the listings that are given as they are
