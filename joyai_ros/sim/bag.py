@@ -34,6 +34,7 @@ from joyai_ros.messages.images import color_message, depth_mm_message, mono_mess
 from joyai_ros.messages.poses import pose_message, stamped_transform_message, tf_message
 from joyai_ros.scene.observation import Detection
 from joyai_ros.sim import robot
+from joyai_ros.sim.description import SceneDescription
 from joyai_ros.sim.frames import SimFrame, SimSettings, simulate
 from joyai_ros.sim.truth import ObjectTruth, ViewTruth
 
@@ -63,7 +64,7 @@ class Recording:
 
 def write_bag(
     path: Path | str,
-    seed: int,
+    scene: int | SceneDescription,
     frames: int = 90,
     settings: SimSettings = _RECORDED,
     boxes: str = "true",
@@ -71,11 +72,11 @@ def write_bag(
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Recording:
-    """Record one scene of ``tabletop-v1`` with a moving camera.
+    """Record one scene with a moving camera.
 
     Args:
         path: the bag folder to make.
-        seed: the scene, 0 or more.
+        scene: the seed of one of ``tabletop-v1``, 0 or more; or a description.
         frames: how many, at ``settings.rate``.
         settings: noise, stamps, motions.
         boxes: what ``/detections`` brings: ``true``, ``jittered``, or ``none`` for no such topic.
@@ -87,7 +88,7 @@ def write_bag(
         MissingDependencyError: MuJoCo or an OpenGL library is missing.
         OutputError: the bag cannot be written.
     """
-    recorder = simulate(seed, frames, settings, boxes)
+    recorder = simulate(scene, frames, settings, boxes)
     first = next(recorder)  # before the bag is made: a scene that cannot be drawn leaves nothing behind
     with BagWriter(path, overwrite=overwrite) as writer:
         _write_fixed(writer, first.observation.stamp)

@@ -76,12 +76,12 @@ class SimFrame:
 
 
 def simulate(
-    seed: int, frames: int = 1, settings: SimSettings = SimSettings(), boxes: str = "true"
+    scene: int | SceneDescription, frames: int = 1, settings: SimSettings = SimSettings(), boxes: str = "true"
 ) -> Iterator[SimFrame]:
-    """Yield the frames of one scene of ``tabletop-v1``: the first from its own view, the others along a sweep.
+    """Yield the frames of one scene: the first from its own view, the others along a sweep.
 
     Args:
-        seed: the scene, 0 or more.
+        scene: the seed of one of ``tabletop-v1``, 0 or more; or a description.
         frames: how many; the same scene with another number takes the same path with other steps.
         settings: noise, stamps, motions.
         boxes: what the observations bring: ``true`` 2D boxes round the visible pixels, ``jittered`` ones, ``masks`` (boxes
@@ -95,7 +95,8 @@ def simulate(
         raise ConfigError(f"boxes={boxes!r} is unknown; choose one of {', '.join(BOXES)}")
     if frames < 1:
         raise ConfigError(f"frames={frames} is below 1")
-    with TabletopSim(seed) as sim:
+    with TabletopSim(scene) as sim:
+        seed = sim.description.seed
         poses = sweep(sim.description, frames, settings.sweep)
         moves = [m for k in range(settings.moves) if (m := scripted_move(sim.world, frames, k)) is not None]
         starts = {m.object_id: sim.object_pose(m.object_id) for m in moves}

@@ -143,11 +143,11 @@ def test_the_live_simulator_keeps_time_and_names():
 
 @pytest.mark.parametrize(
     ("wrong", "word"),
-    [({"boxes": "some"}, "boxes"), ({"frames": 0}, "frames"), ({"seed": -1}, "seed")],
+    [({"boxes": "some"}, "boxes"), ({"frames": 0}, "frames"), ({"scene": -1}, "seed")],
 )
 def test_unusable_requests_are_refused(wrong, word):
     with pytest.raises(ConfigError, match=word):
-        next(iter(simulate(**{"seed": 0, **wrong})))
+        next(iter(simulate(**{"scene": 0, **wrong})))
 
 
 def test_unusable_settings_are_refused():
@@ -155,3 +155,9 @@ def test_unusable_settings_are_refused():
         SimSettings(whole="some")
     with pytest.raises(ConfigError, match="rate"):
         SimSettings(rate=0.0)
+
+
+def test_a_described_scene_is_simulated_like_a_seed():
+    described, seeded = (next(simulate(scene, 2, QUICK)) for scene in (describe(3), 3))
+    assert described.seed == seeded.seed == 3 and described.description == seeded.description
+    assert np.array_equal(described.observation.color, seeded.observation.color)
