@@ -74,7 +74,9 @@ def measured(steps: int = STEPS) -> Outcome:
         pools = pools_of({"tables": {**read_datasets(store, "train"), **exercises_of(store, "train", 0)}})
         models = [scratch_model(config.scratch, [], 0) for _ in range(2)]
         mixture = Mixture(config, pools, Encoder(models[0][1], Pictures([store], "train"), config.pixels))
-        batches = [list(map(plain, mixture.documents(step, 0))) for step in range(steps + 1)]
+        # Spread over the run: its stages have mixtures of their own.
+        places = [config.loop.steps * number // (steps + 1) for number in range(steps + 1)]
+        batches = [list(map(plain, mixture.documents(step, 0))) for step in places]
     packed, padded = Packed(models[0][0], mixture, config), Padded(models[1][0])
     first = [way.step(batches[0]) for way in (packed, padded)]  # both begin with the same weights
     seconds = [0.0, 0.0]
@@ -134,14 +136,14 @@ class Padded:
         tokens = pad_sequence([document.tokens for document in documents], batch_first=True)
         patches = [document.patches for document in documents if document.patches is not None]
         grids = [document.grids for document in documents if document.grids is not None]
+        images = {"pixel_values": torch.cat(patches), "image_grid_thw": torch.cat(grids)} if patches else {}
         loss = self._model(
             input_ids=tokens,
             attention_mask=(torch.arange(tokens.shape[1]) < lengths[:, None]).long(),
             labels=pad_sequence(labels, batch_first=True, padding_value=IGNORED),
-            pixel_values=torch.cat(patches),
-            image_grid_thw=torch.cat(grids),
             mm_token_type_ids=(tokens == self._model.config.image_token_id).int(),
             use_cache=False,
+            **images,
         ).loss
         loss.backward()
         self._optimizer.step()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.training.checkpoints import Checkpoints
@@ -31,7 +31,8 @@ class Stepping:
     def __init__(self, learner: Learner, settings: LoopSettings, run: Path, identity: dict[str, Any]) -> None:
         self._learner, self._settings, self._run = learner, settings, run
         process_state()
-        self._accelerator = Accelerator()
+        # A part of the parameters may have no part in a batch: the vision encoder in one of text alone.
+        self._accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
         if settings.accumulation % self._accelerator.num_processes:
             raise ConfigError(
                 f"accumulation is {settings.accumulation}, which {self._accelerator.num_processes} processes cannot share "
