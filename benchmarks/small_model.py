@@ -11,39 +11,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-SPECIAL_TOKENS = (
-    *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>"),
-    *("<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>"),
-    *("<|image_pad|>", "<|video_pad|>"),
-)
 VOCABULARY = 1024  # rows of the embedding; the tokenizer has a few fewer, as the real one has
 SHARD_BYTES = 4_000_000
-
-# What Qwen3-VL's template writes for a system text and one user turn with images and text.
-CHAT_TEMPLATE = """\
-{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\\n' }}
-    {%- if message.content is string %}
-        {{- message.content }}
-    {%- else %}
-        {%- for part in message.content %}
-            {%- if part.type == 'image' %}
-                {{- '<|vision_start|><|image_pad|><|vision_end|>' }}
-            {%- elif 'text' in part %}
-                {{- part.text }}
-            {%- endif %}
-        {%- endfor %}
-    {%- endif %}
-    {{- '<|im_end|>\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}
-{%- endif %}
-"""
-# Qwen's rule for what a word is.
-_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
 _THINGS = "cup mug box can ball table shelf robot camera bottle banana drill block plate tray door chair"
 _PLACES = "left of,right of,in front of,behind,above,below,near,far from,between,on top of"
@@ -61,9 +30,11 @@ def write_small_model(folder: Path, seed: int = 0, **vision_config: Any) -> Path
     import torch
     from transformers import GenerationConfig, Qwen3VLForConditionalGeneration
 
+    from joyai_ros.training.tokenizer import SPECIAL_TOKENS, write_image_processor, write_tokenizer
+
     folder.mkdir(parents=True, exist_ok=True)
-    ids = _write_tokenizer(folder, seed)
-    _write_image_processor(folder, vision_config.get("patch_size", 16))
+    ids = write_tokenizer(folder, _sentences(seed), VOCABULARY - len(SPECIAL_TOKENS))
+    write_image_processor(folder, vision_config.get("patch_size", 16))
     torch.manual_seed(seed)
     model = Qwen3VLForConditionalGeneration(small_config(ids, **vision_config))
     model.eval()  # type: ignore[no-untyped-call]
@@ -155,55 +126,6 @@ def full_config() -> Any:
     return Qwen3VLConfig(text_config=text, vision_config=vision, tie_word_embeddings=False)
 
 
-def _write_tokenizer(folder: Path, seed: int) -> dict[str, int]:
-    """Write the tokenizer, its configuration and the chat template; return the ids of the special tokens."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    split = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
-    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    words = VOCABULARY - 2 * len(SPECIAL_TOKENS)
-    trainer = trainers.BpeTrainer(vocab_size=words, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator(_sentences(seed), trainer)
-    tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in SPECIAL_TOKENS])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    _write_json(
-        folder / "tokenizer_config.json",
-        {
-            "tokenizer_class": "Qwen2Tokenizer",
-            "model_max_length": 32768,
-            "eos_token": "<|im_end|>",
-            "pad_token": "<|endoftext|>",
-            "unk_token": None,
-            "bos_token": None,
-            "add_prefix_space": False,
-            "clean_up_tokenization_spaces": False,
-        },
-    )
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
-    return {token: int(tokenizer.token_to_id(token) or 0) for token in SPECIAL_TOKENS}
-
-
-def _write_image_processor(folder: Path, patch: int) -> None:
-    _write_json(
-        folder / "preprocessor_config.json",
-        {
-            "image_processor_type": "Qwen2VLImageProcessorFast",
-            "processor_class": "Qwen3VLProcessor",
-            "size": {"shortest_edge": 4096, "longest_edge": 16777216},
-            "patch_size": patch,
-            "temporal_patch_size": 2,
-            "merge_size": 2,
-            "image_mean": [0.5, 0.5, 0.5],
-            "image_std": [0.5, 0.5, 0.5],
-        },
-    )
-
-
 def _sentences(seed: int) -> list[str]:
     """Return seeded text of the kind that questions and answers are made of."""
     draw = random.Random(seed)
@@ -219,7 +141,3 @@ def _sentences(seed: int) -> list[str]:
         lines.append(json.dumps({"objects": [{"bbox_2d": [draw.randrange(1000) for _ in range(4)], "label": one}]}))
         lines.append(json.dumps({draw.choice(["answer", "text"]): other}))
     return lines
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -9,20 +9,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from benchmarks.small_model import CHAT_TEMPLATE, SPECIAL_TOKENS, small_config, write_small_model
-from joyai_ros.imagination.mmdit.conditioning import DROPPED_TOKENS, SYSTEM
-from joyai_ros.models.qwen_processor import processor_without_video
+from benchmarks.small_model import small_config
+from joyai_ros.training.tokenizer import SPECIAL_TOKENS, scratch_processor
 
-# Words of the template, and pairs of them that Qwen's tokenizer keeps apart.
-_WORDS = (
-    SYSTEM.replace("<|im_start|>", "").replace("<|im_end|>", "").replace("\\nDescribe", "\\ \nDescribe")
-    + "user\nassistant\n"
-)
 _TEXTS = [
     "Move the camera.\n- Camera rotation: Yaw 30°, Pitch -15°.\n- Camera zoom: in/out/unchanged.",
     "- Keep the 3D scene static; only change the viewpoint.",
@@ -41,9 +34,7 @@ def write_small_pipeline(folder: Path, seed: int = 0, plus: bool = False) -> Pat
     from diffusers import JoyImageEditPipeline, JoyImageEditPlusPipeline
 
     kind: Any = JoyImageEditPlusPipeline if plus else JoyImageEditPipeline
-    with TemporaryDirectory() as scratch:
-        parts = _parts(write_small_model(Path(scratch) / "qwen", seed), seed, plus)
-    kind(**parts).save_pretrained(folder, safe_serialization=True)
+    kind(**_parts(seed, plus)).save_pretrained(folder, safe_serialization=True)
     # It is a subclass of ours, without a video processor, which any installation loads as the stock one.
     index = folder / "model_index.json"
     content = json.loads(index.read_text())
@@ -77,20 +68,15 @@ def small_transformer(plus: bool = False, **config: Any) -> Any:
     return model
 
 
-def _parts(qwen: Path, seed: int, plus: bool) -> dict[str, Any]:
-    """Return the pipeline's parts; ``qwen`` is a folder of the small MLLM."""
+def _parts(seed: int, plus: bool) -> dict[str, Any]:
+    """Return the pipeline's parts."""
     from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler
-    from transformers import AutoTokenizer, Qwen3VLForConditionalGeneration
-    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers import Qwen3VLForConditionalGeneration
 
-    old: Any = AutoTokenizer.from_pretrained(qwen)
-    tokenizer = old.train_new_from_iterator([_WORDS] * 500 + _TEXTS * 50, vocab_size=900, show_progress=False)
-    tokens = len(tokenizer(SYSTEM + "<|im_start|>").input_ids)
-    if tokens != DROPPED_TOKENS:
-        raise ValueError(f"the template's prefix has {tokens} tokens where {DROPPED_TOKENS} are dropped")
+    processor = scratch_processor(_TEXTS * 50, 900)
+    tokenizer = processor.tokenizer
     torch.manual_seed(seed)
     config = small_config({token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL_TOKENS})
-    images = Qwen2VLImageProcessorPil.from_pretrained(qwen)
     vae: Any = AutoencoderKLWan
     scheduler: Any = FlowMatchEulerDiscreteScheduler
     return {
@@ -99,5 +85,5 @@ def _parts(qwen: Path, seed: int, plus: bool) -> dict[str, Any]:
         "text_encoder": Qwen3VLForConditionalGeneration(config).eval(),  # type: ignore[no-untyped-call]
         "tokenizer": tokenizer,
         "transformer": small_transformer(plus),
-        "processor": processor_without_video(images, tokenizer, CHAT_TEMPLATE),
+        "processor": processor,
     }

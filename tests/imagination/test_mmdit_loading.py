@@ -185,5 +185,8 @@ def test_a_tokenizer_that_splits_the_template_otherwise(edit_pipeline, small_fol
     """34 tokens are dropped whatever they are: with another tokenizer, parts of the prompt would go with them."""
     from joyai_ros.models.qwen_processor import read_processor
 
+    processor = read_processor(small_folder)
+    words = ["other words than those of the template"]
+    processor.tokenizer = processor.tokenizer.train_new_from_iterator(words, vocab_size=300, show_progress=False)
     with pytest.raises(PipelineFolderError, match="tokens of the system text, where 34 belong to it"):
-        QwenConditioner(edit_pipeline.text_encoder, read_processor(small_folder))
+        QwenConditioner(edit_pipeline.text_encoder, processor)

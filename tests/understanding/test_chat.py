@@ -11,8 +11,8 @@ pytest.importorskip("torch", reason="processors come with transformers")
 import torch
 from PIL import Image
 
-from benchmarks.small_model import SPECIAL_TOKENS
 from joyai_ros.models.folder import check_folder
+from joyai_ros.training.tokenizer import SPECIAL_TOKENS
 from joyai_ros.understanding.backend import ModelError
 from joyai_ros.understanding.chat import ChatEncoder
 from joyai_ros.understanding.processor import load_processor, patches_of
