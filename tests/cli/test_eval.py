@@ -174,7 +174,7 @@ def test_scenes(typed, place):
         (("mllm", "--data", "nowhere", "--model", "none"), "nowhere"),
         (("mllm", "--set", "data.scenes=3"), "data.scenes"),
         (("mllm", "--judge", "no_such:judge", "--model", "none"), "judge"),
-        (("view", "--method", "model"), "small-edit"),
+        (("view", "--method", "model", "--model", "joyai-image-edit"), "joyai-image-edit"),
         (("scene", "--scenes", 0), "--scenes"),
     ],
 )
