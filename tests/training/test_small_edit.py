@@ -32,7 +32,9 @@ def test_it_is_whole_and_small():
     folder = shipped_folder(CARD)
     found = check_pipeline(folder)
     assert CARD.parameters == sum(found.parameters(part) for part in found.size)
-    shipped = [path for name in ("small-edit", "small-und") for path in (folder.parent / name).rglob("*") if path.is_file()]
+    shipped = [
+        path for name in ("small-edit", "small-und") for path in (folder.parent / name).rglob("*") if path.is_file()
+    ]
     assert sum(path.stat().st_size for path in shipped) < 25e6
     assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".safetensors", ".json", ".jinja"}
     assert CARD.training["command"].startswith("joyai-ros train view models/recipes/small-edit.yaml")
