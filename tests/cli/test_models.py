@@ -30,6 +30,7 @@ def test_list_as_json_says_what_is_here(capsys, store, small_folder):
     here = {record["name"]: record["present"] for record in json.loads(capsys.readouterr().out)}
     shipped = {"small-und", "small-edit"}  # they travel with the package
     assert [name for name, present in here.items() if present and name not in shipped] == ["qwen3-vl-2b-instruct"]
+    assert here["small-und"]
 
 
 def test_check_of_a_folder(capsys, small_folder):
@@ -77,7 +78,7 @@ def test_bad_input_is_two(capsys, tmp_path, small_folder):
     for words, said in (
         (["check", str(broken)], "is a pickle"),
         (["check", "nothing"], "there is no model card 'nothing'"),
-        (["check", "small-und"], "small-und"),
+        (["check", "joyai-image-und"], "joyai-image-und"),
         (["pull", "nothing"], "there is no model card"),
         (["fly"], "fly"),
         ([], "Missing command"),
