@@ -30,7 +30,9 @@ def test_the_cards_that_come_with_the_package():
         assert card.architecture == drawing.get(card.name, ARCHITECTURE)
         assert card.draws == (card.name in drawing)
         assert card.revision is None and card.unverified, "what was not verified here, the card says so"
-        assert card.confidence_temperature is None or card.name == "small-und", "only what was trained here was calibrated"
+        assert card.confidence_temperature is None or card.name == "small-und", (
+            "only what was trained here was calibrated"
+        )
         assert bool(card.repository) != bool(card.folder)
         assert card.listing == (card.name == "small-und")
         if card.parameters:
