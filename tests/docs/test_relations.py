@@ -61,7 +61,7 @@ def test_the_fixed_shares_are_those_of_the_code():
     assert arrangement._MIDDLE == (0.2, 0.8)
     assert "beyond 15 objects" in PAGE
     assert arrangement._MOST_FOR_BETWEEN == 15
-    assert "smaller than\n0.8 of that of *b*" in PAGE
+    assert "smaller than 0.8 of that of *b*" in " ".join(PAGE.split())
     assert contact._INSIDE_SHARE == 0.8
     assert "at least 0.3 of the height" in PAGE
     assert contact._SUNK_SHARE == 0.3
