@@ -10,6 +10,7 @@ Exit codes: 0 done; 1 the result could not be written, or an optional dependency
 
 from __future__ import annotations
 
+import shlex
 import sys
 from importlib import import_module
 from typing import Annotated, Any, cast
@@ -135,7 +136,8 @@ def run(arguments: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        code = _application().main(args=arguments or ["--help"], prog_name="joyai-ros", standalone_mode=False)
+        said = shlex.join(["joyai-ros", *arguments])  # commands that note how they were called find it in their context
+        code = _application().main(args=arguments or ["--help"], prog_name="joyai-ros", standalone_mode=False, obj=said)
     except _UsageError as error:
         return _complain(_usage_line(error), BAD_INPUT)
     except _ClickError as error:

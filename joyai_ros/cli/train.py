@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +37,9 @@ def _train() -> None:
 
 
 @group.command("mllm")
-def mllm(config: Recipe, out: Out, assignments: Assignments = None, json_file: JsonFile = None) -> None:
+def mllm(
+    context: typer.Context, config: Recipe, out: Out, assignments: Assignments = None, json_file: JsonFile = None
+) -> None:
     """Fine-tune the model that answers, or train a small one from scratch.
 
     An interrupted run goes on where it stopped when the same command is run again.
@@ -49,7 +49,7 @@ def mllm(config: Recipe, out: Out, assignments: Assignments = None, json_file: J
     from joyai_ros.training.mllm.train import train_mllm
 
     with loss_bar("steps", settings.loop.steps) as progress:
-        done = train_mllm(settings, out, shlex.join(["joyai-ros", *sys.argv[1:]]), progress)
+        done = train_mllm(settings, out, context.obj, progress)
     if not done.is_main:
         return
     content = {
@@ -72,7 +72,9 @@ def mllm(config: Recipe, out: Out, assignments: Assignments = None, json_file: J
 
 
 @group.command("view")
-def view(config: Recipe, out: Out, assignments: Assignments = None, json_file: JsonFile = None) -> None:
+def view(
+    context: typer.Context, config: Recipe, out: Out, assignments: Assignments = None, json_file: JsonFile = None
+) -> None:
     """Train the model that draws, its VAE included, or go on with one.
 
     An interrupted run goes on where it stopped when the same command is run again.
@@ -81,9 +83,7 @@ def view(config: Recipe, out: Out, assignments: Assignments = None, json_file: J
     from joyai_ros.training.view.train import train_view
 
     with loss_bar("steps of a stage", 1) as progress:
-        done = train_view(
-            settings, out, shlex.join(["joyai-ros", *sys.argv[1:]]), lambda _, *figures: progress(*figures)
-        )
+        done = train_view(settings, out, context.obj, lambda _, *figures: progress(*figures))
     stages = {
         stage.value: {
             "steps": trained.steps,

@@ -97,7 +97,7 @@ def test_a_run_leaves_a_pipeline_and_its_card(trained, recipe):
     assert sum(found.parameters(part) for part in networks) == said["parameters"]
     card = read_card(trained / "tiny.yaml")
     assert card.draws and card.training["seed"] == 0 and list(card.training["data"].values()) == [said["data_hash"]]
-    assert card.training["command"].startswith("joyai-ros ")
+    assert card.training["command"].startswith("joyai-ros train view ")
     lines = [json.loads(line) for line in (trained / "move" / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["step"] == 4 and {"from_noise", "from_surface"} & set(lines[-1])
     # Once it is done, the same command finds that it is.
