@@ -26,7 +26,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 18
 
-demo: install-sim gl  ## a simulated robot camera over a table, perceived: pictures, bags and a report in out/demo
+demo: install-demo gl  ## a simulated robot camera over a table, perceived: pictures, bags and a report in out/demo
 	@$(GL) $(RUN) -m joyai_ros demo --out $(OUT)
 
 test: lint install-rtx gl  ## the linters and all tests (and those on ROS 2, where it is found)
@@ -44,6 +44,9 @@ clean:  ## remove what was built and written (not .venv)
 
 install-sim:
 	@PYTHON=$(PYTHON) tools/install.sh sim
+
+install-demo:
+	@PYTHON=$(PYTHON) tools/install.sh sim neural
 
 install-test:
 	@PYTHON=$(PYTHON) tools/install.sh sim neural remote test

@@ -26,6 +26,8 @@ from joyai_ros.cli.demo_truth import compare
 from joyai_ros.cli.folder import replaced_folder
 from joyai_ros.cli.output import write_json, write_picture
 from joyai_ros.errors import MissingDependencyError
+from joyai_ros.imagination.config import ImaginationConfig
+from joyai_ros.imagination.opening import OpenPainter, open_painter
 from joyai_ros.models.errors import ModelFolderError
 from joyai_ros.perception.bag_run import process_bag
 from joyai_ros.sim.bag import write_bag
@@ -35,6 +37,8 @@ from joyai_ros.understanding.opening import OpenModel, open_model
 
 MARKER = "report.json"
 MODEL = "small-und"  # travels with the package; the demo does without it where torch is not installed
+PAINTER = "small-edit"  # the same
+_SIZE, _STRENGTH = 128, 0.2  # what small-edit was trained for
 RATE = 15.0  # frames per second of the simulated camera
 
 Step = Callable[[str, float], None]
@@ -49,6 +53,7 @@ def command(
     model: Annotated[
         str, typer.Option("--model", metavar="CARD", help="Who is asked questions beside geometry; or none.")
     ] = MODEL,
+    painter: Annotated[str, typer.Option("--painter", metavar="CARD", help="Who draws views too; or none.")] = PAINTER,
 ) -> None:
     """Simulate a robot camera over a table, perceive what it sees, and report how right it is.
 
@@ -56,11 +61,11 @@ def command(
     one frame as files, and report.html. An earlier result of this command is replaced; anything else never is.
     """
     console = Console(highlight=False)
-    opened, asked = _open(model)
+    (opened, asked), drawing = _open(model), _open_painter(painter)
     with closing(opened), replaced_folder(out, MARKER) as work, _steps(console) as step:
         _record(work / "recording", seed, frames, step)
         _perceive(work / "recording", work / "bag", step)
-        report = _write_report(work, seed, step, opened, asked)
+        report = _write_report(work, seed, step, opened, asked, drawing)
     _print(console, report, out)
 
 
@@ -107,12 +112,26 @@ def _perceive(recording: Path, bag: Path, step: Step) -> None:
     step(words, 1.0)
 
 
-def _write_report(work: Path, seed: int, step: Step, model: OpenModel, asked: str) -> Report:
+def _open_painter(name: str) -> OpenPainter | None:
+    """Return the model that draws; None without one."""
+    if name == NO_MODEL:
+        return None
+    try:
+        return open_painter(ImaginationConfig(model=name, size=_SIZE, strength=_STRENGTH))
+    except MissingDependencyError:
+        if name != PAINTER:
+            raise
+        return None
+
+
+def _write_report(
+    work: Path, seed: int, step: Step, model: OpenModel, asked: str, painter: OpenPainter | None
+) -> Report:
     """Compare the last frame with the truth; write pictures, files and the report."""
     words = "comparing with the truth"
     step(words, 0.0)
     last = read_last_frame(work / "bag")
-    report = compare(last, seed, model, asked)
+    report = compare(last, seed, model, asked, painter)
     step(words, 0.6)
     write_frame_files(work / "frame", last.observation)
     for picture in report.pictures:
@@ -135,6 +154,8 @@ def _print(console: Console, report: Report, out: Path) -> None:
     console.print()
     title = "Imagined views: PSNR against the true ones"
     console.print(terminal_table(title, VIEW_COLUMNS[1:], [row[1:] for row in view_rows(report.views)]))
+    for name, drawn, said in report.drawn:
+        console.print(f"{name}: {said}; {drawn.psnr_all:.1f} dB")
     console.print(f"{report.frames} scenes, {1000 * report.seconds:.0f} ms each (median)\n")
     console.print(f"report  {out / 'report.html'}", soft_wrap=True)
     console.print(f"bag     {out / 'bag'}", soft_wrap=True)

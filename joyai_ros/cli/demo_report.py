@@ -39,6 +39,7 @@ class Report:
         questions: about that frame, with their answers.
         asked: who was asked them beside geometry, or why nobody was.
         views: caption and comparison of each imagined view.
+        drawn: the same of each view that a model drew, and how it fares against the measured surface.
         pictures: in the order in which they are shown.
         topics: (name, type, number of messages) of the bag.
     """
@@ -51,6 +52,7 @@ class Report:
     questions: Sequence[QuestionCheck]
     asked: str
     views: Sequence[tuple[str, ViewCheck]]
+    drawn: Sequence[tuple[str, ViewCheck, str]]
     pictures: Sequence[Picture]
     topics: Sequence[tuple[str, str, int]]
 
@@ -86,6 +88,7 @@ class Report:
                 }
                 for name, check in self.views
             ],
+            "drawn": [{"view": name, "psnr_db": check.psnr_all, "check": said} for name, check, said in self.drawn],
             "topics": {name: count for name, _, count in self.topics},
         }
 
@@ -109,6 +112,7 @@ def object_rows(checks: Iterable[ObjectCheck]) -> list[tuple[str, ...]]:
 OBJECT_COLUMNS = ("", "object", "measured, cm", "true, cm", "height error, mm", "centre error, mm", "visible")
 QUESTION_COLUMNS = ("question", "measured", "in truth", "the model says", "measurement")
 NARROW_COLUMNS = ("object", "measured, cm", "true, cm", "height, mm", "centre, mm")  # those of a row's second to sixth
+DRAWN_COLUMNS = ("drawn by a model, from the measured surface on", "held against it", "everywhere")
 VIEW_COLUMNS = ("", "view", "where measured", "everywhere", "measured")
 
 
@@ -125,6 +129,11 @@ def view_rows(views: Iterable[tuple[str, ViewCheck]]) -> list[tuple[str, ...]]:
         (str(number), name, f"{check.psnr_seen:.1f} dB", f"{check.psnr_all:.1f} dB", f"{100 * check.seen:.0f} %")
         for number, (name, check) in enumerate(views, start=1)
     ]
+
+
+def drawn_rows(views: Iterable[tuple[str, ViewCheck, str]]) -> list[tuple[str, ...]]:
+    """Return one row of text per view that a model drew."""
+    return [(name, said, f"{check.psnr_all:.1f} dB") for name, check, said in views]
 
 
 def verdict(checks: Sequence[RelationCheck]) -> str:
@@ -169,6 +178,7 @@ showed of an object is not in its box. ± is the standard deviation that the eng
 <p class="note">Drawn from the last frame and what earlier frames saw. Peak signal-to-noise ratio against what the
 simulator draws from the same place, for the pixels that the camera measured and for the whole image, invented pixels
 included.</p>
+{table(DRAWN_COLUMNS, drawn_rows(report.drawn), numbers_from=2) if report.drawn else ""}
 <h2>The bag</h2>
 {topics}
 <p>Open the folder <code>bag</code> in Foxglove or RViz. The folder <code>frame</code> holds one frame as files for

@@ -9,10 +9,13 @@ from joyai_ros.cli.demo_frame import LastFrame
 from joyai_ros.cli.demo_pictures import MapItem, contact_sheet, draw_depth, draw_map, draw_validity
 from joyai_ros.cli.demo_questions import check_questions
 from joyai_ros.cli.demo_report import Picture, Report
+from joyai_ros.cli.view_report import view_in_words
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.motion import CameraMotion
 from joyai_ros.geometry.view import View
 from joyai_ros.imagination.depth_view import DepthImaginer
+from joyai_ros.imagination.model_view import Drawing
+from joyai_ros.imagination.opening import OpenPainter
 from joyai_ros.scene.drawing import object_colors
 from joyai_ros.sim.tabletop import TabletopSim
 from joyai_ros.sim.truth import TABLE, FrameTruth
@@ -35,7 +38,7 @@ class _Imagined(NamedTuple):
     true: ColorImage
 
 
-def compare(last: LastFrame, seed: int, model: OpenModel, asked: str) -> Report:
+def compare(last: LastFrame, seed: int, model: OpenModel, asked: str, painter: OpenPainter | None) -> Report:
     """Return what the last frame of a demo's bag got right, with pictures.
 
     Args:
@@ -43,6 +46,7 @@ def compare(last: LastFrame, seed: int, model: OpenModel, asked: str) -> Report:
         seed: of the simulated scene that it shows.
         model: that is asked questions beside geometry, if it has a backend.
         asked: what the report says of it.
+        painter: that draws the views too, if there is one.
 
     Raises:
         MissingDependencyError: MuJoCo or an OpenGL library is missing.
@@ -57,6 +61,7 @@ def compare(last: LastFrame, seed: int, model: OpenModel, asked: str) -> Report:
         for name, motion in MOTIONS:
             view = imaginer.imagine(last.observation, motion, up=scene.up)
             imagined.append(_Imagined(name, view, simulator.render(view.world_from_view, view.camera)))
+        drawn = [] if painter is None else [_drawn(last, painter, simulator, *motion) for motion in MOTIONS]
     return Report(
         seed=seed,
         frames=last.scenes,
@@ -66,9 +71,26 @@ def compare(last: LastFrame, seed: int, model: OpenModel, asked: str) -> Report:
         questions=check_questions(last.observation, scene, truth, model),
         asked=asked,
         views=[(item.name, _check(item)) for item in imagined],
-        pictures=[_overview(last, truth, imagined[0]), *(_view_picture(n, i) for n, i in enumerate(imagined, start=1))],
+        drawn=[(item.name, _check(item), view_in_words(item.view)) for item in drawn],
+        pictures=[_overview(last, truth, imagined[0]), *(_view_picture(n, i) for n, i in enumerate(imagined, start=1))]
+        + ([_drawn_picture(drawn)] if drawn else []),
         topics=last.topics,
     )
+
+
+def _drawn(last: LastFrame, painter: OpenPainter, simulator: TabletopSim, name: str, motion: CameraMotion) -> _Imagined:
+    config = painter.config
+    how = Drawing(painter.preset(), config.size, strength=config.strength)
+    view = painter.imaginer.imagine(last.observation, motion, how).view
+    assert last.observation.world_from_camera is not None  # the simulator knows where its camera is
+    return _Imagined(
+        name, view, simulator.render(last.observation.world_from_camera @ view.source_from_view, view.camera)
+    )
+
+
+def _drawn_picture(items: list[_Imagined]) -> Picture:
+    panels = [panel for item in items for panel in ((f"drawn: {item.name}", item.view.image), ("truth", item.true))]
+    return Picture("drawn", f"Drawn by {items[0].view.model}", contact_sheet([panels], WIDTH))
 
 
 def _check(item: _Imagined) -> ViewCheck:

@@ -25,7 +25,8 @@ FRAMES = 9
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
-    assert main.run(["demo", "--out", str(out), "--frames", str(FRAMES)]) == 0
+    alone = ["--model", "none", "--painter", "none"]
+    assert main.run(["demo", "--out", str(out), "--frames", str(FRAMES), *alone]) == 0
     return out
 
 
@@ -184,6 +185,10 @@ def test_a_model_is_asked_the_same_and_what_only_it_can_tell(tmp_path):
     assert colors and all(check["verdict"] == "unchecked" and not check["measured"] for check in colors)
     # What random weights say is most often wrong, and measurement notices.
     assert "contradicted" in {check["verdict"] for check in report["questions"]}
+    # The default painter's views are judged as well.
+    assert len(report["drawn"]) == len(report["views"])
+    assert all("small-edit" in view["check"] and view["psnr_db"] > 15 for view in report["drawn"])
+    assert cv2.imread(str(out / "pictures" / "drawn.png")).shape[1] == 1600
 
 
 def test_a_model_that_is_not_there_is_no_reason_to_go_without_a_word(tmp_path, capsys):
