@@ -38,7 +38,7 @@ TARGETS = {
     "object_size": 0.6,
 }
 CALIBRATION, OVER_INPUT, FOUND = 0.05, 4.0, 0.8
-SIZE, GUIDE = 128, 0.6  # pixels that it was trained with; share of the way that a guided view is drawn
+SIZE, GUIDE = 128, 0.2  # pixels that it was trained with; share of the way that a guided view is drawn
 UND, EDIT = "small-und", "small-edit"
 NO_FIGURE = "no weights under models/"
 
