@@ -24,7 +24,7 @@ from joyai_ros.cli.drawing import (
     open_by_options,
     step_bar,
 )
-from joyai_ros.cli.files import Rig, observation_from_files, read_pose, read_rig
+from joyai_ros.cli.files import observation_from_files, read_pose, read_rig
 from joyai_ros.cli.output import write_json, write_picture
 from joyai_ros.cli.values import parse_vector
 from joyai_ros.cli.view_report import model_view_to_json, view_in_words, view_to_json
@@ -132,26 +132,22 @@ def command(
         raise DepthError(f"method {method.value} needs a depth image; give --depth, or --method model")
     imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma))
     if motion is None:
-        if camera is None:
-            raise InputError("two poses need the camera that they are of; give --camera")
-        wanted = _source_from_view(read_rig(camera), pose, target_pose)
+        wanted = _source_from_view(camera, pose, target_pose)
         if method is Method.DEPTH:  # which needs no up
             view = imaginer.imagine_pose(observation, wanted)
             return _write(out, validity, json_file, view, view_to_json(view, "not needed"))
         asked = _asked_pose(observation, wanted)
+    elif words is not None:
+        asked = _asked(observation, *_told(observation, words))
     else:
-        where = None if pivot is None else parse_vector(pivot, "--pivot")
-        if words is not None:
-            motion, where = _told(observation, words)
-        asked = _asked(observation, motion, where)
+        asked = _asked(observation, motion, None if pivot is None else parse_vector(pivot, "--pivot"))
     by_depth = None
     if method is not Method.MODEL:
         by_depth = _from_depth(imaginer, observation, asked)
         if method is Method.DEPTH:
             return _write(out, validity, json_file, by_depth, view_to_json(by_depth, asked.up_source))
-    how = Drawing(
-        Preset(), size, seed, 1.0 if guide is None else guide, keep_seen=keep_seen
-    )  # refused before a model is loaded
+    # What is wrong with it is refused before a model is loaded; preset and settings come with the model.
+    how = Drawing(Preset(), size, seed, 1.0 if guide is None else guide, keep_seen=keep_seen)
     made = _draw(open_by_options(model, preset, steps, size, assignments), observation, asked, how, guide)
     said = model_view_to_json(made, asked.up_source) | ({} if asked.missed is None else {"missed": asked.missed})
     if by_depth is not None:
@@ -245,10 +241,13 @@ def _motion(
     return CameraMotion(yaw or 0.0, pitch or 0.0, 1.0 if zoom is None else zoom)
 
 
-def _source_from_view(rig: Rig, pose: Path | None, target_pose: Path | None) -> Mat4:
+def _source_from_view(camera: Path | None, pose: Path | None, target_pose: Path | None) -> Mat4:
     """Return the target colour camera's pose in the frame's colour camera; the files hold the depth camera's poses."""
+    if camera is None:
+        raise InputError("two poses need the camera that they are of; give --camera")
     if pose is None or target_pose is None:
         raise InputError("--pose and --target-pose go together")
+    rig = read_rig(camera)
     moved = rigid.inverse(read_pose(pose)) @ read_pose(target_pose)
     if rig.color_from_depth is None:
         return moved

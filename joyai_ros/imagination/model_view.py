@@ -113,6 +113,19 @@ class _Painted:
     prompts: tuple[str, ...]
     parts: tuple[Drawn, ...]
 
+    def as_view(self, view: View, verdict: Verdict | None, checked: float) -> ModelView:
+        """Return what came of it; ``checked``: seconds that the verdict took."""
+        prepared, denoised, decoded = (sum(times) for times in zip(*(p.seconds for p in self.parts), strict=True))
+        return ModelView(
+            view=view,
+            drawn=self.image,
+            verdict=verdict,
+            prompts=self.prompts,
+            steps=sum(part.steps for part in self.parts),
+            rows=sum(part.rows for part in self.parts),
+            seconds=(prepared, denoised, decoded, checked),
+        )
+
 
 @dataclass(frozen=True)
 class ModelImaginer:
@@ -177,26 +190,15 @@ class ModelImaginer:
             warp = None
         elif warp is None:
             warp = _warp_of(observation)
-        surfaces: list[ColorImage | None] = [None] * len(motions)
+        surfaces: Sequence[ColorImage | None] = [None] * len(motions)
         if how.strength < 1.0 or how.show_surface:
-            if warp is None:
-                raise DepthError("a view can begin at the measured surface only where there is depth; draw from noise")
             shares = [part / len(motions) for part in range(1, len(motions))]
             poses = [*(orbit(_share(motion, share), pivot, up) for share in shares), commanded]
-            surfaces = [warp(at, camera).image for at in poses]
+            surfaces = _surfaces(warp, poses, camera)
         painted = self._paint(fitting.image(observation.color), motions, surfaces, how, on_step, is_canceled)
         started = time.perf_counter()
         view, verdict = self._judge(painted.image, observation, commanded, camera, warp, how.keep_seen)
-        prepared, denoised, decoded = (sum(times) for times in zip(*(p.seconds for p in painted.parts), strict=True))
-        return ModelView(
-            view=replace(view, motion=motion, seed=how.seed),
-            drawn=painted.image,
-            verdict=verdict,
-            prompts=painted.prompts,
-            steps=sum(part.steps for part in painted.parts),
-            rows=sum(part.rows for part in painted.parts),
-            seconds=(prepared, denoised, decoded, time.perf_counter() - started),
-        )
+        return painted.as_view(replace(view, motion=motion, seed=how.seed), verdict, time.perf_counter() - started)
 
     def _parts(self, motion: CameraMotion) -> list[CameraMotion]:
         motions = split(motion, self.angles)
@@ -284,6 +286,17 @@ def with_seen(image: ColorImage, surface: View) -> ColorImage:
     inward = cv2.distanceTransform((surface.validity == SEEN).astype(np.uint8), cv2.DIST_L2, 3)
     weight = np.clip(inward / _FEATHER, 0.0, 1.0)[..., None].astype(np.float32)
     return np.asarray(np.rint(weight * surface.image + (1.0 - weight) * image), dtype=np.uint8)
+
+
+def _surfaces(warp: Warp | None, poses: Sequence[Mat4], camera: Camera) -> list[ColorImage]:
+    """Return the measured surface seen from each of some poses.
+
+    Raises:
+        DepthError: there is none.
+    """
+    if warp is None:
+        raise DepthError("a view can begin at the measured surface only where there is depth; draw from noise")
+    return [warp(pose, camera).image for pose in poses]
 
 
 def _share(motion: CameraMotion, share: float) -> CameraMotion:
