@@ -207,7 +207,7 @@ def count_full_size() -> tuple[int, int]:
             image = [network.model.config.image_token_id] * network.image_tokens(grid)
             prefix = network.prefix([1, 2, 3, 4, *image, 5], [features])
         with FlopCounterMode(display=False) as each:
-            cache = network.branch(prefix, 1, QUESTION_TOKENS + ANSWER_TOKENS)
+            cache = network.branch([prefix], QUESTION_TOKENS + ANSWER_TOKENS)
             ids = torch.zeros((1, QUESTION_TOKENS), dtype=torch.long, device="meta")
             network.extend(cache, ids, ids, None)
             for _ in range(ANSWER_TOKENS - 1):

@@ -159,7 +159,9 @@ class _Run:
             return GeometryAnswers(store, self.settings.scene)
         imagine = open_views(self.settings.imagination) if views else from_depth
         yaw = self.settings.ask.imagined_yaw_deg
-        return ModelAnswers(self.opened.backend, store, views, yaw, imagine, self.timeout, self.judge)
+        # What a server has answered is kept question by question; the model here is faster with many at once.
+        at_once = 1 if self.model.server.url else self.model.local.batch
+        return ModelAnswers(self.opened.backend, store, views, yaw, imagine, self.timeout, self.judge, at_once)
 
     def ask(self, views: int) -> list[Outcome]:
         """Return what became of each question with so many imagined views."""

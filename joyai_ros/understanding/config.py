@@ -52,7 +52,7 @@ class LocalSettings:
     """How a model is loaded and run here."""
 
     loading: Loading = Loading()
-    batch: int = setting(8, "questions about the same images that are decoded together", 1, 64)
+    batch: int = setting(8, "questions about images of one size that are decoded together", 1, 64)
     frames: int = setting(4, "sets of images whose vision features and prefix are remembered", 1, 64)
     most_pixels: int = setting(1_048_576, "larger images are made smaller, to this many pixels", 4096, 16_777_216)
     most_images: int = setting(16, "images of one question", 1, 64)

@@ -86,15 +86,23 @@ class Decoder:
         """Return an answer to a question, of which as much is written as its format leaves no choice about."""
         return Row(index, self._constraints.start(wanted), limit, how, list(suffix))
 
-    def run(self, prefix: Prefix, rows: Sequence[Row], on_text: OnText | None, is_canceled: IsCanceled | None) -> None:
-        """Decode some questions about one prefix together, until each has its ``finish``."""
+    def run(
+        self,
+        prefixes: Sequence[Prefix],
+        rows: Sequence[Row],
+        on_text: OnText | None,
+        is_canceled: IsCanceled | None,
+    ) -> None:
+        """Decode some questions together, each after its prefix, until each has its ``finish``; prefixes are of one length."""
         _tell(rows, on_text)
-        running = [row for row in rows if row.finish is None]
-        if not running:
+        started = [(prefix, row) for prefix, row in zip(prefixes, rows, strict=True) if row.finish is None]
+        if not started:
             return
+        running = [row for _, row in started]
         longest = max(len(row.pending) for row in running)
-        cache = self._network.branch(prefix, len(running), longest + max(row.limit for row in running))
-        ids, mask, positions = self._first(prefix, running, longest)
+        room = longest + max(row.limit for row in running)
+        cache = self._network.branch([prefix for prefix, _ in started], room)
+        ids, mask, positions = self._first(started[0][0], running, longest)
         while True:
             if is_canceled is not None and is_canceled():
                 for row in running:
@@ -132,7 +140,7 @@ class Decoder:
         )
 
     def _first(self, prefix: Prefix, rows: Sequence[Row], longest: int) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Return tokens, mask and positions of questions of different length, padded on the left."""
+        """Return tokens, mask and positions of questions of different length, padded on the left; prefixes are like this."""
         device = self._network.device
         ids = torch.full((len(rows), longest), self._padding)
         mask = torch.ones((len(rows), prefix.length + longest), dtype=torch.long)

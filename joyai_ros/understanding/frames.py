@@ -29,6 +29,9 @@ class Newest(Generic[T]):
     def __len__(self) -> int:
         return len(self._held)
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._held
+
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the remembered result, or compute and remember it."""
         if key not in self._held:

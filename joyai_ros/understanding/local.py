@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class LocalBackend:
                 for indices in _groups(requests, contents, self._settings.batch):
                     if is_canceled is not None and is_canceled():
                         break
-                    rows = self._answer(self._decoder, requests, indices, contents[indices[0]], on_text, is_canceled)
+                    rows = self._answer(self._decoder, requests, indices, contents, on_text, is_canceled)
                     replies |= {row.index: self._decoder.reply(row) for row in rows}
         except ModelMemoryError:
             self.forget()
@@ -117,36 +118,47 @@ class LocalBackend:
         decoder: Decoder,
         requests: Sequence[ModelRequest],
         indices: Sequence[int],
-        contents: tuple[bytes, ...],
+        contents: Sequence[tuple[bytes, ...]],
         on_text: OnText | None,
         is_canceled: IsCanceled | None,
     ) -> list[Row]:
-        """Answer requests that share system text and images, and return their finished rows."""
-        first = requests[indices[0]]
-        features = self._features(first.images, contents)
-        listings = self._listings(features, contents, first.marks)
-        counts = [self._network.image_tokens(image.grid) for image in features]
-        prompts = [requests[index].prompt for index in indices]
-        prompts = ["".join(quoted(listing, prompt) for listing in listings) + prompt for prompt in prompts]
-        chats = [self._chat.encode(first.system, prompt, counts) for prompt in prompts]
-        rows = [self._row(decoder, index, requests[index], chat) for index, chat in zip(indices, chats, strict=True)]
-        tokens = chats[0].prefix
-        prefix = self._memory.prefixes.get((tokens, contents), lambda: self._network.prefix(tokens, features))
-        decoder.run(prefix, rows, on_text, is_canceled)
+        """Answer requests that share system text and the sizes of their images, and return their finished rows."""
+        features = {index: self._features(requests[index].images, contents[index]) for index in indices}
+        listings = self._listings({index: requests[index].marks for index in indices}, contents, features)
+        rows, prefixes = [], []
+        for index, images in features.items():
+            request = requests[index]
+            prompt = "".join(quoted(listing, request.prompt) for listing in listings[index]) + request.prompt
+            chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in images])
+            rows.append(self._row(decoder, index, request, chat))
+            prefix = partial(self._network.prefix, chat.prefix, images)
+            prefixes.append(self._memory.prefixes.get((chat.prefix, contents[index]), prefix))
+        decoder.run(prefixes, rows, on_text, is_canceled)
         return rows
 
     def _listings(
-        self, features: Sequence[Features], contents: Sequence[bytes], marks: Sequence[Marks | None]
-    ) -> list[str]:
-        """Return what the model lists of each image; nothing for a model that does not."""
+        self,
+        marks: Mapping[int, Sequence[Marks | None]],
+        contents: Sequence[tuple[bytes, ...]],
+        features: Mapping[int, Sequence[Features]],
+    ) -> Mapping[int, Sequence[str]]:
+        """Return, by the number of each request, what the model lists of its images; nothing for a model that does not."""
         if self._lister is None:
-            return []
-        known = (*marks, *[None] * (len(features) - len(marks)))
-        found = []
-        for image, content, each in zip(features, contents, known, strict=True):
-            write = partial(self._lister.write, image, each)
-            found.append(self._memory.listings.get((content, each), write))
-        return found
+            return dict.fromkeys(features, ())
+        keys = {
+            index: list(zip_longest(contents[index], marks[index]))  # where marks are not given there are none
+            for index in features
+        }
+        images = {
+            key: image for index, found in features.items() for key, image in zip(keys[index], found, strict=True)
+        }
+        kept = self._memory.listings
+        texts = {key: kept.get(key, str) for key in images if key in kept}
+        new = [key for key in images if key not in texts]
+        listed = self._lister.write([images[key] for key in new], [known for _, known in new], self._settings.batch)
+        for key, text in zip(new, listed, strict=True):
+            texts[key] = kept.get(key, partial(str, text))
+        return {index: [texts[key] for key in found] for index, found in keys.items()}
 
     def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
         if len(images) > self._settings.most_images:
@@ -174,8 +186,12 @@ class LocalBackend:
 
 
 def _groups(requests: Sequence[ModelRequest], contents: Sequence[Any], most: int) -> list[list[int]]:
-    """Return the indices of requests that share system text, images and marks, in the order of their first, cut to size."""
-    found: dict[Any, list[int]] = {}
+    """Return the indices of requests that share system text and the sizes of their images, cut to size; those about the same
+    images follow each other.
+    """
+    alike: dict[Any, dict[Any, list[int]]] = {}
     for index, request in enumerate(requests):
-        found.setdefault((request.system, contents[index], request.marks), []).append(index)
-    return [indices[at : at + most] for indices in found.values() for at in range(0, len(indices), most)]
+        sizes = tuple(image.shape for image in request.images)
+        alike.setdefault((request.system, sizes), {}).setdefault(contents[index], []).append(index)
+    found = [[index for indices in of_images.values() for index in indices] for of_images in alike.values()]
+    return [indices[at : at + most] for indices in found for at in range(0, len(indices), most)]

@@ -115,23 +115,23 @@ class Network:
         layers = tuple((layer.keys, layer.values) for layer in cache.layers)
         return Prefix(layers, len(tokens), int(positions.max()) + 1)
 
-    def branch(self, prefix: Prefix, rows: int, room: int) -> Any:
-        """Return a cache that starts with a prefix, for some questions at once.
+    def branch(self, prefixes: Sequence[Prefix], room: int) -> Any:
+        """Return a cache that starts with prefixes, for some questions at once.
 
         Args:
-            prefix: is not changed by what the questions add.
-            rows: questions.
-            room: tokens that each of them can add.
+            prefixes: of each question, all of one length; not changed by what the questions add.
+            room: tokens that each question can add.
         """
         text = self.model.config.text_config
         if self.static:
             # A few sizes only: a compiled step is compiled again for each.
-            size = -(-(prefix.length + room) // 256) * 256
+            size = -(-(prefixes[0].length + room) // 256) * 256
             cache: Any = StaticCache(config=text, max_cache_len=size)
         else:
             cache = DynamicCache(config=text)
-        for index, (keys, values) in enumerate(prefix.layers):
-            cache.update(keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1), index)
+        for index in range(len(prefixes[0].layers)):
+            keys, values = (_rows([prefix.layers[index][part] for prefix in prefixes]) for part in (0, 1))
+            cache.update(keys, values, index)
         return cache
 
     def extend(self, cache: Any, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
@@ -170,3 +170,10 @@ class Network:
         grids = torch.cat([image.grid for image in images])
         positions, _ = self.model.model.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grids)
         return torch.as_tensor(positions)
+
+
+def _rows(parts: Sequence[Tensor]) -> Tensor:
+    """Return (1, ...) tensors as rows of one; the same tensor again and again takes no memory."""
+    if all(part is parts[0] for part in parts):
+        return parts[0].expand(len(parts), *[-1] * (parts[0].ndim - 1))
+    return torch.cat(list(parts))

@@ -112,6 +112,30 @@ def test_two_images_have_a_listing_each(backend):
     assert len(backend._memory.listings) == 0
 
 
+def test_together_they_say_what_each_says_alone(backend):
+    random = np.random.default_rng(3)
+    images = [random.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(5)]
+    boxes = ((0.5, 0.1, 0.7, 0.3), None, (0.1, 0.2, 0.2, 0.4))
+    given = [(), (boxes,), (boxes[:1],), ((None,),), ()]
+    requests = [
+        ModelRequest((image,), prompt, form, "Look.", marks=marks)
+        for image, marks in zip(images, given, strict=True)
+        for prompt, form in (("Is it left?", LEFT.format), ("How many of them are there?", Count()))
+    ]
+    requests.append(ModelRequest((images[0], images[4]), "Moved?", LEFT.format, "Look."))
+    requests.append(ModelRequest((random.integers(0, 255, (160, 96, 3), np.uint8),), "Tall?", LEFT.format, "Look."))
+    together = backend.answer(requests)
+    listings = dict(backend._memory.listings._held)
+    for request, reply in zip(requests, together, strict=True):
+        backend.forget()
+        (alone,) = backend.answer([request])
+        assert (alone.text, alone.finish) == (reply.text, reply.finish)
+        np.testing.assert_allclose(reply.token_logprobs, alone.token_logprobs, atol=1e-4)
+        for key, listing in backend._memory.listings._held.items():
+            assert listings.pop(key, listing) == listing
+    assert not listings, "each was written alone as well"
+
+
 def test_other_models_list_nothing(folder):
     backend = LocalBackend("lists", folder)
     backend.answer([LEFT])

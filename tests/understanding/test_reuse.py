@@ -158,7 +158,7 @@ def check_passes(network):
         assert (prefix.length, len(prefix.layers)) == (200, text.num_hidden_layers)
         for keys, kept in prefix.layers:
             assert keys.shape == kept.shape == (1, text.num_key_value_heads, 200, text.head_dim)
-        cache = network.branch(prefix, 2, 40)
+        cache = network.branch([prefix] * 2, 40)
         ids = torch.zeros((2, 30), dtype=torch.long, device=device)
         logits = network.extend(cache, ids, ids, torch.ones((2, 230), dtype=torch.long, device=device))
         assert logits.shape == (2, network.vocabulary) == (2, text.vocab_size)

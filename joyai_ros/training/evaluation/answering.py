@@ -23,7 +23,7 @@ from joyai_ros.training.data.records import Frame
 from joyai_ros.training.data.sample import shown_image
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.evaluation.judge import Judge
-from joyai_ros.training.evaluation.questions import Posed, reference_of
+from joyai_ros.training.evaluation.questions import Posed, reference_of, together
 from joyai_ros.training.evaluation.scoring import Outcome, score
 from joyai_ros.understanding.backend import Backend, Finish, ModelError, ModelReply, ModelRequest
 from joyai_ros.understanding.formats import AnswerFormatError, Choice, Text, parse
@@ -34,11 +34,15 @@ BACKEND = "backend"  # the kind of failure that asking on does not help
 
 
 class Answers(Protocol):
-    """Answers questions about the same images."""
+    """Answers questions; those about the same images follow each other."""
 
     @property
     def name(self) -> str:
         """Who answers."""
+
+    @property
+    def at_once(self) -> int:
+        """How many questions are best asked together."""
 
     def answer(self, questions: Sequence[Posed]) -> list[Outcome]:
         """Answer some questions; whatever goes wrong with one of them is its outcome's failure."""
@@ -56,6 +60,7 @@ class ModelAnswers:
         imagine: makes them.
         timeout: seconds that a question may take, on average over those that are asked together.
         judge: of open answers.
+        at_once: questions that are best asked together; one that fails has all of them asked again, one by one.
     """
 
     backend: Backend
@@ -65,6 +70,7 @@ class ModelAnswers:
     imagine: Imagine = from_depth
     timeout: float = 60.0
     judge: Judge | None = None
+    at_once: int = 1
 
     @property
     def name(self) -> str:
@@ -73,7 +79,7 @@ class ModelAnswers:
 
     def answer(self, questions: Sequence[Posed]) -> list[Outcome]:
         """See :class:`Answers`."""
-        requests = self._requests(questions)
+        requests = [request for group in together(questions) for request in self._requests(group)]
         try:
             replies = self._asked(requests)
         except ModelError as error:
@@ -88,6 +94,7 @@ class ModelAnswers:
         return self.backend.answer(requests, None, lambda: time.monotonic() > end)
 
     def _requests(self, questions: Sequence[Posed]) -> list[ModelRequest]:
+        """Return the requests of questions about the same images."""
         first = questions[0]
         images = tuple(self._image(frame, first) for frame in first.frames)
         views = self._views(first)
@@ -124,8 +131,17 @@ class GeometryAnswers:
         """Who answers."""
         return "geometry"
 
+    @property
+    def at_once(self) -> int:
+        """One: questions about other images share no work."""
+        return 1
+
     def answer(self, questions: Sequence[Posed]) -> list[Outcome]:
         """See :class:`Answers`."""
+        return [outcome for group in together(questions) for outcome in self._of_images(group)]
+
+    def _of_images(self, questions: Sequence[Posed]) -> list[Outcome]:
+        """Answer questions about the same images."""
         first = questions[0]
         seen = [observed(self.store, first, frame) for frame in first.frames]
         looks = [Look(item, SceneEngine(self.config).process(item)) for item in seen]

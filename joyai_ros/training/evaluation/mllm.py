@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from joyai_ros.training.evaluation.answering import BACKEND, Answers
 from joyai_ros.training.evaluation.estimates import bootstrap, mcnemar
 from joyai_ros.training.evaluation.journal import Journal
-from joyai_ros.training.evaluation.questions import QuestionSet
+from joyai_ros.training.evaluation.questions import Posed, QuestionSet, together
 from joyai_ros.training.evaluation.scoring import Outcome
 from joyai_ros.understanding.backend import ModelError
 
@@ -35,19 +35,30 @@ def ask_all(
     """
     known = {line["id"]: Outcome(**line) for line in journal.lines if not line["failure"].startswith(BACKEND)}
     in_a_row = 0
-    for group in questions.groups():
-        left = [posed for posed in group if posed.item.id not in known]
-        if left:
-            found = answers.answer(left)
-            for outcome in found:
-                in_a_row = in_a_row + 1 if outcome.failure.startswith(BACKEND) else 0
-                if in_a_row >= _IN_A_ROW:
-                    raise ModelError(f"{in_a_row} questions in a row failed; the last: {outcome.failure}")
-            journal.add([asdict(outcome) for outcome in found])
-            known |= {outcome.id: outcome for outcome in found}
+    left = [posed for posed in questions.questions if posed.item.id not in known]
+    for portion in _portions(left, answers.at_once):
+        found = answers.answer(portion)
+        journal.add([asdict(outcome) for outcome in found])
+        for outcome in found:
+            in_a_row = in_a_row + 1 if outcome.failure.startswith(BACKEND) else 0
+            if in_a_row >= _IN_A_ROW:
+                raise ModelError(f"{in_a_row} questions in a row failed; the last: {outcome.failure}")
+        known |= {outcome.id: outcome for outcome in found}
         if progress is not None:
             progress(len(known))
     return [known[posed.item.id] for posed in questions.questions]
+
+
+def _portions(questions: Sequence[Posed], size: int) -> Iterator[list[Posed]]:
+    """Yield questions in portions of about a size; those about the same images are in one."""
+    portion: list[Posed] = []
+    for group in together(questions):
+        portion += group
+        if len(portion) >= size:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
 
 
 def paired(without: list[Outcome], with_views: list[Outcome], seed: int) -> dict[str, Any]:

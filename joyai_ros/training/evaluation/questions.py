@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -143,11 +143,6 @@ class QuestionSet:
         looks: dict[str, Look] = {}
         self.questions = [self._posed(item, frames, shards[item.frames[0]], looks) for item in chosen]
 
-    def groups(self) -> Iterator[list[Posed]]:
-        """Yield questions that show the same images, together."""
-        for _, group in groupby(self.questions, key=lambda posed: (posed.item.frames, bool(posed.item.objects))):
-            yield list(group)
-
     def _posed(self, item: Item, frames: dict[str, Frame], entry: ShardEntry, looks: dict[str, Look]) -> Posed:
         shown = tuple(frames[name] for name in item.frames)
         for frame in shown:
@@ -159,6 +154,12 @@ class QuestionSet:
         truth = Said() if isinstance(wanted, Text) else said_by(asked, parse(wanted, item.answer))
         meant = [thing.measured.box for thing in shown[0].objects if item.about and _names(item, thing)]
         return Posed(item, shown, entry, asked, wanted, truth, tuple(box for box in meant if box is not None))
+
+
+def together(questions: Iterable[Posed]) -> Iterator[list[Posed]]:
+    """Yield questions that follow each other and show the same images, together."""
+    for _, group in groupby(questions, key=lambda posed: (posed.item.frames, bool(posed.item.objects))):
+        yield list(group)
 
 
 def reference_of(item: Item) -> str:
