@@ -123,9 +123,9 @@ class SceneNode(FrameNode[SceneNodeConfig]):
         message = scene_message(self._factory, scene, masks=self.config.output.masks, relations=relations)
         # Serialised once, for the topic and for get_scene: the messages of relations are filled in anew next time.
         data = serialize_message(message)
+        self._remember(scene.stamp, data)  # first: whoever hears of a scene can ask for it
         self._scene.publish(data)
         self.note_latency(scene.stamp)
-        self._remember(scene.stamp, data)
         self._publish_rest(scene, observed, message)
 
     def _publish_rest(self, scene: Scene, observed: Observed, message: SceneMessage) -> None:
