@@ -94,8 +94,13 @@ def command(
         Path | None, typer.Option("--target-pose", help="Camera-to-world pose to look from (4x4 text).")
     ] = None,
     pose_sigma: Annotated[
-        float, typer.Option("--pose-sigma", help="How well the two poses are known, degrees; 0 keeps all detail.")
+        float,
+        typer.Option("--pose-sigma", help="How well poses a degree apart are known, degrees; 0 keeps all detail."),
     ] = ViewConfig.pose_sigma_deg,
+    auto_exposure: Annotated[
+        bool,
+        typer.Option("--auto-exposure/--fixed-exposure", help="Expose for what is seen from --target-pose, or not."),
+    ] = ViewConfig.auto_exposure,
     up: Annotated[
         str | None, typer.Option("--up", help="Direction against gravity, x,y,z in the camera frame.")
     ] = None,
@@ -130,7 +135,7 @@ def command(
     observation = observation_from_files(rgb, depth, camera, boxes, direction)
     if depth is None and method is not Method.MODEL:
         raise DepthError(f"method {method.value} needs a depth image; give --depth, or --method model")
-    imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma))
+    imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=pose_sigma, auto_exposure=auto_exposure))
     if motion is None:
         wanted = _source_from_view(camera, pose, target_pose)
         if method is Method.DEPTH:  # which needs no up

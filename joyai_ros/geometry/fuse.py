@@ -23,7 +23,7 @@ from joyai_ros.geometry.warp import Layer
 AGREE = 2 * EDGE  # relative difference of depth below which two frames show the same surface
 _EARLIER_WEIGHT = np.float32(0.5)  # of an earlier frame's colour against the newest one's
 _ENOUGH_PIXELS = 500  # overlap below which exposures cannot be compared
-_GAIN_RANGE = (0.5, 2.0)
+GAIN_RANGE = (0.5, 2.0)  # of one exposure to another
 _SAMPLE = 4  # every fourth pixel in each direction is enough to compare exposures
 
 
@@ -86,6 +86,6 @@ def _exposed_as(reference: Layer, layer: Layer) -> ColorImage:
         return layer.color
     wanted = np.median(reference.color[sample][both], axis=0) + 1.0
     present = np.median(layer.color[sample][both], axis=0) + 1.0
-    gains = np.clip(wanted / present, *_GAIN_RANGE)
+    gains = np.clip(wanted / present, *GAIN_RANGE)
     scaled = cv2.multiply(layer.color, (*gains.tolist(), 0.0))
     return np.asarray(scaled, dtype=np.uint8)

@@ -24,7 +24,7 @@ from joyai_ros.errors import CameraError, DepthError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import DepthImage, Mask, Mat4
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.surface import EDGE, Plane, edge_threshold, nearness_of, sample_surface
+from joyai_ros.geometry.surface import EDGE, Plane, edge_threshold, nearness_of, sample_surface, typical_nearness
 
 _MAX_CLOSING = 15  # pixels; a crack between samples wider than this is a hole
 _BAND_PIXELS = 32_000  # 128 kB of float32, and fewer than the 32767 rows that OpenCV's remap can take
@@ -100,7 +100,7 @@ def reproject_nearness(measured: Plane, source: Camera, target: Camera, target_f
     splatted = splat(measured, forward, target.shape)
     spacing = _spacing(measured, forward)
     closed = _close(splatted, spacing)
-    steps = 1 if np.linalg.norm(transform[:3, 3]) * _typical(measured) < _SHORT_BASELINE else 2
+    steps = 1 if np.linalg.norm(transform[:3, 3]) * typical_nearness(measured) < _SHORT_BASELINE else 2
     planes = np.empty((3, *target.shape), dtype=np.float32)
     columns = np.arange(target.width, dtype=np.float32)
     rows = np.arange(target.height, dtype=np.float32)[:, None]
@@ -199,12 +199,6 @@ def _bands(shape: tuple[int, int]) -> Iterator[slice]:
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
         yield slice(top, min(top + rows, height))
-
-
-def _typical(measured: Plane) -> float:
-    sample = measured[::8, ::8]
-    sample = sample[sample > 0]
-    return float(np.median(sample)) if len(sample) else 0.0
 
 
 def _spacing(measured: Plane, forward: Homography) -> float:

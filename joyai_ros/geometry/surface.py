@@ -35,6 +35,13 @@ def nearness_of(depth: DepthImage) -> Plane:
     return nearness
 
 
+def typical_nearness(nearness: Plane) -> float:
+    """Return the median inverse depth of an image (H, W), 1/m; 0 where nothing was measured."""
+    sample = nearness[::8, ::8]
+    sample = sample[sample > 0]
+    return float(np.median(sample)) if len(sample) else 0.0
+
+
 def edge_step(camera: Camera, pixels: float = 1.0) -> float:
     """Return the relative step of depth over so many pixels above which two samples lie on different surfaces.
 

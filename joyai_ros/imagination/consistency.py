@@ -27,6 +27,7 @@ _TEXTURE = 3.0  # grey levels; flatter places say nothing
 _LEAST_WIDTH = 384  # pixels; narrower pictures are enlarged: windows and the grid of matches have sizes in pixels
 _SPREAD = 3.0  # times the alignment's own sigma: what it errs in truth (benchmarks/view_consistency.py)
 _FINEST = 0.003  # radians: no pose is known better
+_SOFTNESS = 0.0017  # radians; drawn pictures are about so soft, and are matched better with a surface that is too
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def _again(
     """
     pose = first.commanded_from_view
     imaginer = DepthImaginer()
-    surface = imaginer.imagine_pose(observation, expected.source_from_view @ pose, expected.camera)
+    surface = imaginer.imagine_pose(observation, expected.source_from_view @ pose, expected.camera, is_exact=True)
+    soft = cv2.GaussianBlur(surface.image, (0, 0), expected.camera.fx * _SOFTNESS)
+    surface = replace(surface, image=np.asarray(soft, dtype=np.uint8))
     assert surface.depth is not None
     second = align(image, surface.image, surface.depth, surface.validity, surface.camera)
     if second is None or second.inliers < first.inliers:

@@ -16,15 +16,16 @@ from joyai_ros.errors import ConfigError, DepthError, PoseError
 from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import ColorImage, DepthImage, Mat4, Vec3
 from joyai_ros.geometry.cameras import Camera
-from joyai_ros.geometry.fuse import looked_through, merge
+from joyai_ros.geometry.fuse import GAIN_RANGE, looked_through, merge
 from joyai_ros.geometry.motion import CameraMotion, default_pivot, orbit
-from joyai_ros.geometry.surface import nearness_of
+from joyai_ros.geometry.surface import Plane, nearness_of, typical_nearness
 from joyai_ros.geometry.view import Consistency, View
 from joyai_ros.geometry.warp import Layer, completed, layer
 from joyai_ros.scene.observation import Observation
 
 IMAGE_UP = np.array([0.0, -1.0, 0.0])  # up where gravity is unknown: the camera is taken to be level
 _SECOND = 1_000_000_000  # nanoseconds
+_SHARP = 0.3  # pixels; an average over less changes nothing that is seen
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class ViewConfig:
         memory: earlier frames kept and fused into each view; 0 uses the newest frame alone.
         memory_step_m: metres; a frame is kept only where the camera moved this far since the last one kept ...
         memory_step_deg: ... or turned by this many degrees.
-        pose_sigma_deg: one standard deviation of a *target pose* that comes from a recording or a tracker. Detail finer
-            than this angle cannot be placed, and is averaged; a :class:`CameraMotion` is exact and stays sharp.
+        pose_sigma_deg: one standard deviation of a *target pose* that comes from a recording or a tracker, one degree away
+            from the frame; the error of tracking adds up like a random walk, with the square root of the movement. Detail
+            finer than this angle cannot be placed, and is averaged; a :class:`CameraMotion` is exact and stays sharp.
+        auto_exposure: the camera exposes automatically, so that the picture that it took at such a target pose is as bright
+            on average as the frame. Without it, or after a CameraMotion, surfaces keep the frame's brightness.
 
     Raises:
         ConfigError: on construction, for a value out of range.
@@ -46,6 +50,7 @@ class ViewConfig:
     memory_step_m: float = 0.05
     memory_step_deg: float = 3.0
     pose_sigma_deg: float = 0.1
+    auto_exposure: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.memory <= 50:
@@ -110,7 +115,7 @@ class DepthImaginer:
             observation: the newest frame, with depth.
             source_from_view: (4, 4) pose of the new camera in the observation's optical frame.
             camera: the undistorted new camera; None: the observation's.
-            is_exact: the pose was computed, not measured: the view stays sharp.
+            is_exact: the pose was computed, not measured: the view stays as sharp and as bright as the frame.
 
         Raises:
             DepthError: the observation has no depth.
@@ -137,9 +142,10 @@ class DepthImaginer:
             gone = looked_through(other.nearness, camera, observation.camera, source_from_view, measured)
             earlier.append((other, gone))
         warped = completed(merge(found, earlier) if earlier else found, camera)
+        movement = _movement(source_from_view, measured)
         world_from_camera = observation.world_from_camera
         return View(
-            image=warped.color if is_exact else self._softened(warped.color, camera),
+            image=warped.color if is_exact else self._expected(warped.color, camera, observation, movement),
             camera=camera,
             validity=warped.validity,
             source_from_view=source_from_view,
@@ -155,12 +161,18 @@ class DepthImaginer:
             consistency=Consistency.CONSISTENT,
         )
 
-    def _softened(self, color: ColorImage, camera: Camera) -> ColorImage:
-        """Average away what is finer than the target pose is known; the expected picture, not one of the possible ones."""
-        sigma = camera.fx * np.radians(self._config.pose_sigma_deg)
-        if sigma < 0.3:
+    def _expected(self, color: ColorImage, camera: Camera, observation: Observation, movement: float) -> ColorImage:
+        """Return the picture to expect from a recorded pose, so many degrees away; not one of the possible ones.
+
+        What is finer than the pose is known is averaged away, and the camera exposes for what it sees there.
+        """
+        sigma = float(camera.fx * np.radians(self._config.pose_sigma_deg) * np.sqrt(movement))
+        if sigma > _SHARP:
+            color = np.asarray(cv2.GaussianBlur(color, (0, 0), sigma), dtype=np.uint8)
+        if not self._config.auto_exposure:
             return color
-        return np.asarray(cv2.GaussianBlur(color, (0, 0), float(sigma)), dtype=np.uint8)
+        gain = np.mean(cv2.mean(observation.color)[:3]) / max(float(np.mean(cv2.mean(color)[:3])), 1.0)
+        return np.asarray(cv2.convertScaleAbs(color, alpha=float(np.clip(gain, *GAIN_RANGE))), dtype=np.uint8)
 
     def _usable(self, observation: Observation) -> list[Observation]:
         """Return the earlier frames of the same world, newest first."""
@@ -179,6 +191,12 @@ class DepthImaginer:
 def up_or_image(observation: Observation) -> Vec3:
     """Return the (3,) direction against gravity in the optical frame, or the image's where it is not known."""
     return IMAGE_UP if observation.up is None else observation.up
+
+
+def _movement(source_from_view: Mat4, measured: Plane) -> float:
+    """Return how far a typical surface (H, W; inverse depth) moves in the picture, as an angle in degrees."""
+    shifted = float(np.linalg.norm(source_from_view[:3, 3])) * typical_nearness(measured)
+    return float(np.degrees(np.hypot(rigid.rotation_angle(source_from_view[:3, :3]), np.arctan(shifted))))
 
 
 def _depth_of(observation: Observation) -> DepthImage:

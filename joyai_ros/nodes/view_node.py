@@ -288,7 +288,7 @@ class ViewNode(FrameNode[ViewNodeConfig]):
             pivot=item.pivot.point,
             up=up_of(observed),
             pose=item.pose,
-            warp=lambda pose, camera: self._locked_pose(observed, pose, camera, is_exact=True),
+            warp=lambda pose, camera: self._locked_pose(observed, pose, camera),
             how=item.how,
         )
         return self._painting.draw(goal, order).view
@@ -314,9 +314,9 @@ class ViewNode(FrameNode[ViewNodeConfig]):
         with self._lock:
             return self._imaginer.imagine(observed.observation, item.motion, item.pivot.point, up_of(observed))
 
-    def _locked_pose(self, observed: Observed, pose: Mat4, camera: Camera, is_exact: bool = False) -> View:
-        with self._lock:
-            return self._imaginer.imagine_pose(observed.observation, pose, camera, is_exact)
+    def _locked_pose(self, observed: Observed, pose: Mat4, camera: Camera) -> View:
+        with self._lock:  # a goal's pose is a command, no measurement
+            return self._imaginer.imagine_pose(observed.observation, pose, camera, is_exact=True)
 
     def _rank_views(self, request: RankViews.Request, response: RankViews.Response) -> RankViews.Response:
         """Rank candidate motions by what they would reveal."""

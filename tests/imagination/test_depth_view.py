@@ -1,5 +1,7 @@
 """DepthImaginer: the view is a camera with a pose, what it remembers is bounded and belongs together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -120,6 +122,33 @@ def test_a_target_pose_is_as_sharp_as_it_is_known():
     edges = [np.abs(np.diff(view.image.astype(int), axis=1)).max() for view in (sharp, soft)]
     assert edges[1] < 0.7 * edges[0]
     np.testing.assert_array_equal(sharp.validity, soft.validity)
+
+
+def test_a_recorded_pose_is_known_the_less_the_farther_it_is():
+    imaginer = DepthImaginer(ViewConfig(pose_sigma_deg=0.4, auto_exposure=False))
+
+    def averaged_away(x):
+        soft, exact = (imaginer.imagine_pose(observed(), moved(x=x), is_exact=exact).image for exact in (False, True))
+        return np.square(soft.astype(float) - exact).mean()
+
+    assert averaged_away(0.0) == 0.0
+    assert averaged_away(0.16) > 2 * averaged_away(0.02) > 0.0
+
+
+def test_a_camera_exposes_for_what_it_sees_from_a_recorded_pose():
+    """Turned to a brighter part of the room, a camera that exposes automatically darkens what it still sees."""
+    room = observed()
+    color = room.color.copy()
+    color[:, : CAMERA.width // 2] //= 2
+    frame = replace(room, color=color)
+    turned = rigid.make_transform(rigid.axis_angle(np.array([0.0, 1.0, 0.0]), np.radians(15.0)), np.zeros(3))
+    fixed, automatic, exact = (
+        DepthImaginer(ViewConfig(pose_sigma_deg=0.0, auto_exposure=auto)).imagine_pose(frame, turned, is_exact=is_exact)
+        for auto, is_exact in ((False, False), (True, False), (True, True))
+    )
+    assert fixed.image.mean() > 1.1 * color.mean()
+    assert automatic.image.mean() == pytest.approx(color.mean(), rel=0.01)
+    np.testing.assert_array_equal(exact.image, fixed.image)
 
 
 def test_holes_are_seen_from_earlier_frames():
