@@ -13,15 +13,18 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import yaml
 
 from joyai_ros.cli.main import run
+from joyai_ros.geometry.arrays import Float
 from joyai_ros.models.card import load_card
 from joyai_ros.models.store import stored
 from joyai_ros.sim.bag import write_bag
@@ -34,6 +37,9 @@ BASE = "small-und"
 BAGS, FRAMES, SEEDS, STEPS, PER_TASK = 20, 6, 3, 120, 100
 LEAST_GAIN, MOST_LOSS = 0.20, 0.02
 KEEP = 1.0  # weight of the divergence, where there is one
+TOGETHER = 32  # questions that are decoded together
+NEW_FAMILY = "better on 20 bags of a new object family"
+_DRAWS = 2000  # of an interval
 TASKS = "color,count,existence"  # of which the answers depend on what things look like
 PASTEL = dataclasses.replace(
     TABLETOP_V1,
@@ -54,17 +60,29 @@ NEW, OLD = 700_000, 750_000
 
 
 @dataclass(frozen=True)
+class Asked:
+    """One question, and how right its answer is, 0 to 1."""
+
+    task: str
+    scene: str
+    score: float
+
+
+Scores: TypeAlias = dict[str, Asked]  # by the question's id
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """Shares of the questions that are answered right.
+    """How questions are answered.
 
     Attributes:
         before: by the model as it was, on the new family and on the old.
         kept, free: for each seed the same after a LoRA with the teacher, and without.
     """
 
-    before: tuple[float, float]
-    kept: tuple[tuple[float, float], ...]
-    free: tuple[tuple[float, float], ...]
+    before: tuple[Scores, Scores]
+    kept: tuple[tuple[Scores, Scores], ...]
+    free: tuple[tuple[Scores, Scores], ...]
 
 
 def measured(
@@ -75,7 +93,7 @@ def measured(
     tests = _bags(work, "new-test", NEW + bags, bags, 1), _scenes(work, "old-test", OLD + bags, bags, 1)
     recipe = work / "lora.yaml"
     recipe.write_text(yaml.safe_dump(_recipe(base, new, old, steps)))
-    results: dict[float, list[tuple[float, float]]] = {0.0: [], KEEP: []}
+    results: dict[float, list[tuple[Scores, Scores]]] = {0.0: [], KEEP: []}
     for weight, found in results.items():
         for seed in range(seeds):
             out = work / f"lora-{weight:g}-{seed}"
@@ -130,19 +148,18 @@ def _built(folder: Path, test: int, *source: Path | str) -> Path:
     return folder
 
 
-def _scores(work: Path, model: Path | str, tests: tuple[Path, Path], per_task: int) -> tuple[float, float]:
-    """Return the share that is answered right of each store's questions."""
+def _scores(work: Path, model: Path | str, tests: tuple[Path, Path], per_task: int) -> tuple[Scores, Scores]:
+    """Return how each store's questions are answered."""
     new, old = (_score(work, model, store, per_task) for store in tests)
     return new, old
 
 
-def _score(work: Path, model: Path | str, store: Path, per_task: int) -> float:
-    """Return the mean over the tasks of the share that is answered right."""
-    name = f"{Path(model).parent.name}-{Path(model).name}-{store.name}.json"
+def _score(work: Path, model: Path | str, store: Path, per_task: int) -> Scores:
+    path = work / f"{Path(model).parent.name}-{Path(model).name}-{store.name}.json"
     words = ("--data", store, "--split", "test", "--tasks", TASKS, "--per-task", str(per_task), "--work", work / "eval")
-    _joyai("eval", "mllm", "--model", model, *words, "--json", work / name)
-    tasks = json.loads((work / name).read_text())["tasks"]
-    return mean(float(task["accuracy"]) for task in tasks.values())
+    _joyai("eval", "mllm", "--model", model, *words, "--set", f"model.local.batch={TOGETHER}", "--json", path)
+    asked = json.loads(path.read_text())["questions"]
+    return {each["id"]: Asked(each["task"], each["scene"], each["score"]) for each in asked}
 
 
 def _joyai(*words: Path | str) -> None:
@@ -164,23 +181,45 @@ def lines(found: Outcome) -> list[dict[str, Any]]:
     """Return gain and loss with and without the teacher, as lines of evidence."""
     result = []
     for how, after in (("with the KL term", found.kept), ("without it", found.free)):
-        gains = [new - found.before[0] for new, _ in after]
-        losses = [found.before[1] - old for _, old in after]
-        for what, values, target, ok in (
-            (
-                "better on 20 bags of a new object family",
-                gains,
-                f"at least {LEAST_GAIN:.0%}",
-                mean(gains) >= LEAST_GAIN,
-            ),
-            ("lost on the old", losses, f"at most {MOST_LOSS:.0%}", mean(losses) <= MOST_LOSS),
+        gain = changes(found.before[0], [new for new, _ in after])
+        loss = changes(found.before[1], [old for _, old in after])
+        for what, change, sign, target, ok in (
+            (NEW_FAMILY, gain, 1.0, f"at least {LEAST_GAIN:.0%}", mean(gain[0]) >= LEAST_GAIN),
+            ("lost on the old", loss, -1.0, f"at most {MOST_LOSS:.0%}", -mean(loss[0]) <= MOST_LOSS),
         ):
-            each = ", ".join(f"{value:+.1%}" for value in values)
-            figure = f"{mean(values):+.1%} (seeds: {each})"
-            result.append(
-                {"line": f"a LoRA {how}: {what}", "figure": figure, "target": target, "ok": ok, "command": COMMAND}
-            )
+            each, ends = change
+            low, high = sorted(sign * end for end in ends)
+            shown = ", ".join(f"{sign * value:+.1%}" for value in each)
+            figure = f"{sign * mean(each):+.1%} (95%: {low:+.1%} to {high:+.1%}; seeds: {shown})"
+            line = {"line": f"a LoRA {how}: {what}", "figure": figure, "target": target, "ok": ok}
+            result.append({**line, "command": COMMAND})
     return result
+
+
+def changes(before: Scores, after: Sequence[Scores]) -> tuple[list[float], tuple[float, float]]:
+    """Return by how much the mean over the tasks has changed with each seed, and the 95% interval of the mean over seeds.
+
+    The interval is that of drawing whole scenes and seeds anew: the same questions are answered before and after, and those
+    about one scene succeed and fail together.
+    """
+    names = sorted(before)
+    gains = np.array([[found[name].score - before[name].score for name in names] for found in after])
+    tasks = np.array([before[name].task for name in names])
+    scenes, scene = np.unique([before[name].scene for name in names], return_inverse=True)
+    random = np.random.default_rng(0)
+    drawn = []
+    for _ in range(_DRAWS):
+        counts = np.bincount(random.integers(len(scenes), size=len(scenes)), minlength=len(scenes))[scene]
+        some = gains[random.integers(len(gains), size=len(gains))].mean(axis=0)
+        drawn.append(_mean_of_tasks(some, tasks, counts))
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return [_mean_of_tasks(gain, tasks, np.ones(len(names))) for gain in gains], (float(low), float(high))
+
+
+def _mean_of_tasks(values: Float, tasks: np.ndarray, weights: np.ndarray) -> float:
+    """Return the mean over tasks of their weighted means; a task without weight has no vote."""
+    each = [tasks == task for task in np.unique(tasks)]
+    return mean(float(np.average(values[of], weights=weights[of])) for of in each if weights[of].any())
 
 
 def main() -> None:
@@ -195,7 +234,6 @@ def main() -> None:
     chosen = parser.parse_args()
     chosen.work.mkdir(parents=True, exist_ok=True)
     found = measured(chosen.work, chosen.base, chosen.bags, chosen.seeds, chosen.steps, chosen.per_task)
-    print(found)
     for line in lines(found):
         print(f"{line['line']}: {line['figure']} (target {line['target']})")
 

@@ -244,6 +244,7 @@ def _scores(
         "data_hash": run.questions.store.manifest.data_hash(),
         "tasks": tasks,
         "overall": overall(outcomes, tasks, temperature),
+        "questions": [{"id": o.id, "task": o.task, "scene": o.scene, "score": o.score} for o in outcomes],
         "failed": [{"id": o.id, "task": o.task, "why": o.failure} for o in (*outcomes, *with_views) if o.failure],
     }
     if with_views:

@@ -3,19 +3,40 @@
 import pytest
 
 pytest.importorskip("mujoco", reason="its scenes are simulated")
-from benchmarks.lora_family import PASTEL, Outcome, lines
+from benchmarks.lora_family import PASTEL, Asked, Outcome, changes, lines
 from joyai_ros.sim.distribution import describe
 from joyai_ros.sim.tabletop_v1 import TABLETOP_V1
 
 
+def scores(right, task="color", n=100):
+    """Return n questions about ten scenes, of which so many are answered right."""
+    return {f"{task}/{k}": Asked(task, f"scene {k % 10}", float(k < right)) for k in range(n)}
+
+
 def test_gain_and_loss_are_against_the_model_before():
-    kept = ((0.75, 0.9), (0.71, 0.88), (0.7, 0.89))
-    found = Outcome((0.5, 0.9), kept, free=((0.9, 0.8), (0.6, 0.8), (0.3, 0.86)))
-    kept_gain, kept_loss, free_gain, free_loss = lines(found)
+    kept = tuple((scores(new), scores(old)) for new, old in ((75, 90), (71, 88), (70, 89)))
+    free = tuple((scores(new), scores(old)) for new, old in ((90, 80), (60, 80), (30, 86)))
+    kept_gain, kept_loss, free_gain, free_loss = lines(Outcome((scores(50), scores(90)), kept, free))
     assert [line["ok"] for line in (kept_gain, kept_loss, free_gain, free_loss)] == [True, True, False, False]
-    assert kept_gain["figure"] == "+22.0% (seeds: +25.0%, +21.0%, +20.0%)"
-    assert free_loss["figure"] == "+8.0% (seeds: +10.0%, +10.0%, +4.0%)"
+    assert kept_gain["figure"].startswith("+22.0% (95%: ")
+    assert kept_gain["figure"].endswith("; seeds: +25.0%, +21.0%, +20.0%)")
+    assert free_loss["figure"].startswith("+8.0% (95%: +")
+    assert free_loss["figure"].endswith("; seeds: +10.0%, +10.0%, +4.0%)")
     assert "with the KL term" in kept_gain["line"] and "without it" in free_gain["line"]
+
+
+def test_a_change_is_of_the_mean_over_tasks_and_its_interval_that_of_scenes_and_seeds():
+    before = scores(0, "color", 90) | scores(0, "count", 10)
+    each, (low, high) = changes(before, [scores(90, "color", 90) | scores(0, "count", 10)] * 3)
+    assert each == [0.5] * 3, "the task with few questions has as much of a vote"
+    assert (low, high) == (0.5, 0.5), "nothing varies"
+    each, (low, high) = changes(before, [before, scores(90, "color", 90) | scores(10, "count", 10)])
+    assert each == [0.0, 1.0]
+    assert (low, high) == (0.0, 1.0), "seeds vary"
+    some = {name: Asked(q.task, q.scene, float(q.scene < "scene 5")) for name, q in before.items()}
+    each, (low, high) = changes(before, [some] * 3)
+    assert each[0] == pytest.approx(0.5)
+    assert 0.1 < low < 0.35 and 0.65 < high < 0.9, "ten scenes vary"
 
 
 def test_the_new_family_differs_in_its_colours_alone():
