@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from joyai_ros.geometry.arrays import ColorImage, Mask, Mat4
 from joyai_ros.geometry.cameras import Camera
@@ -79,13 +80,21 @@ def merge(newest: Layer, earlier: Sequence[tuple[Layer, Mask]]) -> Layer:
 
 def _exposed_as(reference: Layer, layer: Layer) -> ColorImage:
     """Return a layer's colour (H, W, 3) scaled to the exposure and white balance of the reference."""
-    sample = (slice(None, None, _SAMPLE), slice(None, None, _SAMPLE))
-    difference = np.abs(layer.nearness[sample] - reference.nearness[sample])
-    both = layer.seen[sample] & reference.seen[sample] & (difference < AGREE * reference.nearness[sample])
+    few = (slice(None, None, _SAMPLE), slice(None, None, _SAMPLE))
+    near, other = reference.nearness[few], layer.nearness[few]
+    both = layer.seen[few] & reference.seen[few] & (np.abs(other - near) < AGREE * near)
     if np.count_nonzero(both) < _ENOUGH_PIXELS:
         return layer.color
-    wanted = np.median(reference.color[sample][both], axis=0) + 1.0
-    present = np.median(layer.color[sample][both], axis=0) + 1.0
+    wanted = _middle(reference.color[few], both) + 1.0
+    present = _middle(layer.color[few], both) + 1.0
     gains = np.clip(wanted / present, *GAIN_RANGE)
     scaled = cv2.multiply(layer.color, (*gains.tolist(), 0.0))
     return np.asarray(scaled, dtype=np.uint8)
+
+
+def _middle(color: ColorImage, where: Mask) -> NDArray[np.float64]:
+    """Return the median (3,) of a picture (H, W, 3) over a mask (H, W), read off its histograms."""
+    color, mask = np.ascontiguousarray(color), where.view(np.uint8)
+    ranks = np.array([(np.count_nonzero(where) + 1) // 2, np.count_nonzero(where) // 2 + 1])
+    below = [cv2.calcHist([color], [channel], mask, [256], [0, 256]).ravel().cumsum() for channel in range(3)]
+    return np.array([np.searchsorted(counts, ranks).mean() for counts in below])
