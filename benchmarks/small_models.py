@@ -1,6 +1,6 @@
 """What the small models that travel with the package can do, on scenes that none of them was trained on.
 
-python -m benchmarks.small_models [--scenes 1000] [--views 100] [--per-task 400]
+python -m benchmarks.small_models [--scenes 1000] [--views 100] [--per-task 400] [--work out/small-models]
 
 The figures are those of ``joyai-ros eval``, held against what the project set itself as targets. A model whose weights are not
 below ``models/`` is said to be missing, and its lines count as not measured.
@@ -21,7 +21,7 @@ from joyai_ros.cli.main import run
 from joyai_ros.models.card import load_card
 from joyai_ros.models.store import stored
 
-SCENES, VIEWS, PER_TASK, HIDDEN = 1000, 100, 400, 400
+SCENES, VIEWS, PER_TASK, HIDDEN = 1000, 100, 400, 200
 # Task: the least score.
 TARGETS = {
     "left_right": 0.95,
@@ -39,12 +39,17 @@ TARGETS = {
 }
 CALIBRATION, OVER_INPUT, FOUND = 0.05, 4.0, 0.8
 SIZE, GUIDE = 128, 0.2  # pixels that it was trained with; share of the way that a guided view is drawn
+TOGETHER = 32  # questions that are decoded together
 UND, EDIT = "small-und", "small-edit"
 NO_FIGURE = "no weights under models/"
 
 
 def evidence(
-    scenes: int = SCENES, views: int = VIEWS, per_task: int = PER_TASK, hidden: int = HIDDEN
+    scenes: int = SCENES,
+    views: int = VIEWS,
+    per_task: int = PER_TASK,
+    hidden: int = HIDDEN,
+    work: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Return every line that ``joyai-ros eval`` gives of the two models.
 
@@ -53,11 +58,16 @@ def evidence(
         views: scenes for views, four views of each.
         per_task: questions of a task at most.
         hidden: scenes for questions about what a frame hides.
+        work: folder of scenes and of what is done so far, which stays; None: nothing stays.
     """
+    together = ["--set", f"model.local.batch={TOGETHER}"]
     asked = ["mllm", "--model", UND, "--scenes", str(scenes), "--per-task", str(per_task), "--tasks", ",".join(TARGETS)]
-    loop = ["mllm", "--model", UND, "--imagined", "2", "--scenes", str(hidden)]
+    asked += together
+    known = ",".join(task for task in TARGETS if task != "camera_motion")  # that one shows two frames
+    loop = ["mllm", "--model", UND, "--imagined", "2", "--scenes", str(hidden), "--tasks", known, *together]
     if stored(load_card(EDIT)).present:
-        loop += ["--set", f"imagination.model={EDIT}"]
+        for key, value in {"model": EDIT, "size": SIZE, "strength": GUIDE}.items():
+            loop += ["--set", f"imagination.{key}={value}"]
     drawn = [
         "view",
         "--model",
@@ -71,11 +81,11 @@ def evidence(
         "--guide",
         str(GUIDE),
     ]
-    return [*_questions(asked), *_views(drawn), _loop(loop)]
+    return [*_questions(asked, work), *_views(drawn, work), _loop(loop, work)]
 
 
-def _questions(words: Sequence[str]) -> Iterator[dict[str, Any]]:
-    said = _scores(UND, words)
+def _questions(words: Sequence[str], work: Path | None) -> Iterator[dict[str, Any]]:
+    said = _scores(UND, words, work)
     for task, target in TARGETS.items():
         found = None if said is None else said["tasks"].get(task)
         figure = NO_FIGURE if said is None else "not asked" if found is None else _share(found)
@@ -88,8 +98,8 @@ def _questions(words: Sequence[str]) -> Iterator[dict[str, Any]]:
     yield _line(f"{UND}, calibration error", figure, f"at most {CALIBRATION}", ok, words)
 
 
-def _views(words: Sequence[str]) -> Iterator[dict[str, Any]]:
-    said = _scores(EDIT, words)
+def _views(words: Sequence[str], work: Path | None) -> Iterator[dict[str, Any]]:
+    said = _scores(EDIT, words, work)
     tasks = {} if said is None else said["tasks"]
     drawn, guided = tasks.get("model"), tasks.get("guided")
     gains = (
@@ -107,8 +117,8 @@ def _views(words: Sequence[str]) -> Iterator[dict[str, Any]]:
     yield _line(f"{EDIT}, best true render within 10 degrees of the asked yaw", shown, f"at least {FOUND}", ok, words)
 
 
-def _loop(words: Sequence[str]) -> dict[str, Any]:
-    said = _scores(UND, words)
+def _loop(words: Sequence[str], work: Path | None) -> dict[str, Any]:
+    said = _scores(UND, words, work)
     figure, ok = NO_FIGURE, None
     if said is not None:
         found = said["imagined"]["all"]
@@ -120,13 +130,13 @@ def _loop(words: Sequence[str]) -> dict[str, Any]:
     return _line("questions about what a frame hides, with two imagined views", figure, "a gain", ok, words)
 
 
-def _scores(model: str, words: Sequence[str]) -> dict[str, Any] | None:
+def _scores(model: str, words: Sequence[str], work: Path | None) -> dict[str, Any] | None:
     """Return what ``joyai-ros eval`` says; None where the model's weights are not there."""
     if not stored(load_card(model)).present:
         return None
     with TemporaryDirectory() as place:
         path = Path(place) / "scores.json"
-        code = run(["eval", *words, "--work", place, "--json", str(path)])
+        code = run(["eval", *words, "--work", str(work or place), "--json", str(path)])
         if code:
             raise RuntimeError(f"joyai-ros eval {' '.join(words)} ended with {code}")
         content: dict[str, Any] = json.loads(path.read_text())
@@ -153,9 +163,10 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=VIEWS, help=f"scenes for views; default: {VIEWS}")
     parser.add_argument("--per-task", type=int, default=PER_TASK, help=f"questions at most; default: {PER_TASK}")
     parser.add_argument("--hidden", type=int, default=HIDDEN, help=f"scenes for imagined views; default: {HIDDEN}")
+    parser.add_argument("--work", type=Path, help="folder to keep the scenes in, and to go on from")
     given = parser.parse_args()
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
-    for line in evidence(given.scenes, given.views, given.per_task, given.hidden):
+    for line in evidence(given.scenes, given.views, given.per_task, given.hidden, given.work):
         mark = {True: "met", False: "short", None: "not measured"}[line["ok"]]
         console.print(f"{mark:>12}  {line['line']}: {line['figure']} (target {line['target']})", markup=False)
 

@@ -31,7 +31,9 @@ def test_models_that_are_there_are_measured(monkeypatch, small_folder, edit_fold
     monkeypatch.setattr(small_models, "EDIT", str(edit_folder))
     monkeypatch.setattr(small_models, "SIZE", 64)
     monkeypatch.setattr(small_models, "TARGETS", {"left_right": 0.0, "existence": 1.01})
-    monkeypatch.setattr(small_models, "_loop", lambda words: {"words": words})  # two models at once: it takes a while
+    monkeypatch.setattr(
+        small_models, "_loop", lambda words, work: {"words": words}
+    )  # two models at once: it takes a while
     left_right, existence, calibration, over_input, over_homography, guided, found, loop = small_models.evidence(
         3, 1, 4
     )
