@@ -19,6 +19,7 @@ _FRAGMENT = 60  # pixels, and
 _FRAGMENT_SHARE = 0.08  # of the box, that a fragment must have to stand for an object that is mostly hidden
 _GOOD_IOU = 0.45  # overlap from which a box's main piece is its whole object
 _WHOLE = 0.985  # share of a piece in its box from which it is not divided for a box that has one of its own
+_ALONE = 0.1  # by so much more overlap with one box than with the rectangle around two, a piece is of that one
 _GROWTH = 0.06  # of a box's size, by which it is grown: boxes are drawn by hand or jitter
 _SHARED = 0.10  # of a box without a piece of its own: so much of it lies on another's piece, which is then divided
 _COMPLETES = 0.08  # overlap that a fragment must win for a box to be its far wall
@@ -111,6 +112,11 @@ def _bounds(clusters: Clusters, piece: int) -> Box2D:
     return left, top, left + width, top + height
 
 
+def _frames_alone(piece: Box2D, owner: Box2D, box: Box2D) -> bool:
+    """Whether a piece fills its owner's box rather than both boxes: it then only hides what the other box is around."""
+    return box2d_iou(piece, owner) > box2d_iou(piece, _joined(owner, box)) + _ALONE
+
+
 def _divided(
     clusters: Clusters,
     color: ColorImage,
@@ -127,10 +133,11 @@ def _divided(
         own = float(inside[b, main[b]]) if main[b] > 0 else 0.0
         inside_others = inside[b].copy()
         inside_others[main[b]] = 0
-        if main[b] > 0:  # what lies whole in another box is that box's, whatever else lies in this one
-            for other, label in enumerate(main):
-                whole = label > 0 and inside[other, label] >= _WHOLE * clusters.stats[label, 4]
-                if other != b and whole:
+        for other, label in enumerate(main):
+            if other != b and label > 0 and inside_others[label] > 0:
+                # What lies whole in another box is that box's, whatever else lies in this one.
+                whole = main[b] > 0 and inside[other, label] >= _WHOLE * len(clusters.pixels(label))
+                if whole or _frames_alone(_bounds(clusters, label), boxes[other], box):
                     inside_others[label] = 0
         piece = int(np.argmax(inside_others))
         least = max(_SHARED * box2d_area(box), own)

@@ -32,6 +32,7 @@ from joyai_ros.scene.track_state import Measured
 from joyai_ros.scene.types import LabelSource, Scene, SceneObject
 
 _LOOSE = 0.3  # share of a 2D box that an object may leave empty: boxes jitter, and depth ends before edges do
+_EDGES = 0.1  # the same share, up to which it says nothing at all
 _SAMPLE = 1500  # points that a box is measured from at most
 _BORDER = 2  # pixels from the image border within which an object is taken to reach over it
 
@@ -101,7 +102,8 @@ class SceneEngine:
             found = [_Found(Detection(id=f"cluster_{k}"), patch, LabelSource.NONE) for k, patch in enumerate(patches)]
         else:
             found = _pointed_at(frame, observation, pointed)
-        lifted = settle(_lift_all(frame, found), [item.patch for item in found], frame)
+        patches, boxes = [item.patch for item in found], [item.detection.box for item in found]
+        lifted = settle(_lift_all(frame, found), patches, boxes, frame)
         objects = tuple(_object(frame, item, extent) for item, extent in zip(found, lifted, strict=True))
         if self._tracker is not None:
             measured = [Measured(o, item.patch, e) for o, item, e in zip(objects, found, lifted, strict=True)]
@@ -237,16 +239,20 @@ def _lift(
     surface = frame.surface_under(points)
     rim = measure_rim(frame.depth, frame.camera, surface, item.patch, item.detection.box, noise)
     pitch = median(points[:, 2]) / frame.camera.fx
-    return lift(points, surface, rim, occlusion, noise, pitch, _unfilled(item) * pitch)
+    unfilled, misfit = _unfilled(item)
+    return lift(points, surface, rim, occlusion, noise, pitch, unfilled * pitch, misfit)
 
 
-def _unfilled(item: _Found) -> float:
-    """Return the pixels of its 2D box's longer side that an object's own pixels leave empty, beyond what boxes are off by."""
+def _unfilled(item: _Found) -> tuple[float, float]:
+    """Return how far an object's own pixels fail to fill its 2D box: pixels of its longer side, and a share.
+
+    The share counts from where it is more than depth at edges is off by, the pixels from where boxes are drawn no looser.
+    """
     box = item.detection.box
     if box is None:
-        return 0.0
+        return 0.0, 0.0
     missing = 1.0 - box2d_iou(box, item.patch.box)
-    return max(missing - _LOOSE, 0.0) * max(box[2] - box[0], box[3] - box[1])
+    return max(missing - _LOOSE, 0.0) * max(box[2] - box[0], box[3] - box[1]), max(missing - _EDGES, 0.0)
 
 
 def _object(frame: FrameGeometry, item: _Found, extent: Lifted) -> SceneObject:

@@ -61,6 +61,12 @@ class Footprint:
     play: tuple[float, float] = (0.0, 0.0)
     length_play: float = 0.0
 
+    @property
+    def depth(self) -> float:
+        """Metres that it reaches over along the view."""
+        x, y = np.abs(self.axis).tolist()
+        return self.width if self.round else y * self.length + x * self.width
+
 
 def fit_footprint(points: NDArray[np.floating[Any]], pitch: float, noise: float) -> Footprint:
     """Return the rectangle around an object's level points (N, 2), stray points left out.

@@ -21,13 +21,14 @@ MIN_POINTS = 20
 _STANDS = 0.025  # metres: a lowest visible point this close above a surface means that the object stands on it
 # What errors really are, over simulated scenes, per metre of the estimates across the view, along it and upward.
 _ACROSS, _ALONG, _UPWARD = 1.35, 1.4, 0.75
-_SIDES = (2.2, 1.1)  # sigmas of length and width in sigmas of the middle in that direction
+_SIDES = (1.7, 1.1)  # sigmas of length and width in sigmas of the middle in that direction
 _SIDE_SHARE = (0.008, 0.013)  # of the side itself, as well
 _LENGTH_PLAY = 0.6  # sigma per metre between the lengths of rectangles that fit about as well
 _CUT = (0.0165, 0.0045)  # metres that a fully cut side may hide, across the view and along it
 _ROUND_CUT = (0.01, 0.03)  # the same of round things, per metre of width
 _PLAY = 0.8  # sigma per metre between rectangles that fit about as well
 _UNFILLED = 0.5  # sigma per metre of a 2D box that an object's pixels leave empty
+_MISFIT = 0.4  # sigma along the view per metre of the footprint, where its pixels and its 2D box have nothing in common
 _CUP = (0.75, 2.0)  # height over width of what is hollow and drunk from
 # Of its width: how far a handle out of sight moves its middle, and what it adds to its length.
 _HANDLE, _HANDLE_LENGTH = 0.1, 0.3
@@ -54,6 +55,7 @@ class Lifted:
         top_sigma, bottom_sigma: one standard deviation of the heights.
         occlusion: how much of its outline is cut.
         unfilled: metres by which its pixels fail to fill the 2D box drawn for it: others' pixels, or parts missed.
+        misfit: share by which they fail to fill it, from where depth at edges and hand-drawn boxes no longer explain it.
         hidden: metres of its height whose sides were not seen: they may lean or be wider.
         stick: its axis, where it is long and thin and does not lie.
         extended: its footprint reaches to where that axis leads, out of sight.
@@ -74,6 +76,7 @@ class Lifted:
     occlusion: Occlusion
     hidden: float = 0.0
     unfilled: float = 0.0
+    misfit: float = 0.0
     stick: Stick | None = None
     extended: bool = False
 
@@ -126,6 +129,7 @@ class Lifted:
             lateral += _CUT[0] * across**2  # little is missing until most of a side is cut
             along += _CUT[1] * along_cut
         lean = _LEAN * self.hidden + _UNFILLED * self.unfilled
+        along += _MISFIT * self.misfit * self.footprint.depth
         beside, beyond = self.footprint.play
         return math.hypot(_ACROSS * (lateral + lean), _PLAY * beside), math.hypot(
             _ALONG * (along + lean), _PLAY * beyond
@@ -140,6 +144,7 @@ def lift(
     noise: float,
     pitch: float,
     unfilled: float = 0.0,
+    misfit: float = 0.0,
 ) -> Lifted:
     """Measure an object's extent from its visible points.
 
@@ -151,6 +156,7 @@ def lift(
         noise: metres, depth noise at the object (one standard deviation).
         pitch: metres between neighbouring depth pixels on the object.
         unfilled: metres by which its pixels fail to fill the 2D box drawn for it.
+        misfit: share by which they do so, from where depth at edges and hand-drawn boxes no longer explain it.
     """
     level = np.asarray(points, dtype=np.float64) @ surface.basis.T
     level[:, 2] += surface.offset
@@ -182,6 +188,7 @@ def lift(
         bottom_sigma=surface.sigma + 0.2 * noise if stands else vertical,
         occlusion=occlusion,
         unfilled=unfilled,
+        misfit=misfit,
         stick=fit_stick(level),
     )
 

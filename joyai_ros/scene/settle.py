@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.geometry.order import median
 from joyai_ros.scene.footprint import Footprint
 from joyai_ros.scene.frame import FrameGeometry
@@ -35,12 +36,13 @@ _SAME_DEPTH = 0.03  # metres: what is nearer than this hides the foot, what is n
 _OFF_PLANE = 0.015  # metres above the plane from which it is something else
 
 
-def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> list[Lifted]:
+def settle(items: list[Lifted], patches: list[Patch], boxes: list[Box2D | None], frame: FrameGeometry) -> list[Lifted]:
     """Return the objects put where they stand: those with hidden bottoms, and those on a thin thing or in another.
 
     Args:
         items: measured extents.
         patches: the pixels of each.
+        boxes: the 2D box drawn for each, if any.
         frame: the frame they were measured in.
     """
     settled = list(items)
@@ -76,7 +78,7 @@ def settle(items: list[Lifted], patches: list[Patch], frame: FrameGeometry) -> l
             between, sigma = item.bottom - min(gap / 2.0, _HIDDEN_RIM), min(gap, 2.0 * _HIDDEN_RIM) / 3.0 + item.noise
             settled[i] = _put(item, between, sigma)
             settled[hidden] = replace(settled[hidden], top=between, top_sigma=float(sigma))
-        elif not _on_something(item, patches[i], frame):
+        elif not _on_something(i, item, patches, boxes[i], frame):
             # Nothing to be seen under it that could carry it: what hides its foot hides the plane's edge of it too.
             settled[i] = _put(item, 0.0, item.surface.sigma)
         else:
@@ -105,8 +107,7 @@ def _overhung(carrier: Lifted, item: Lifted) -> Lifted:
 
 def _reach(footprint: Footprint) -> tuple[float, float]:
     """Return the nearest and farthest place of a footprint along the view, metres."""
-    x, y = np.abs(footprint.axis).tolist()
-    half = (footprint.width if footprint.round else y * footprint.length + x * footprint.width) / 2.0
+    half = footprint.depth / 2.0
     return float(footprint.center[1]) - half, float(footprint.center[1]) + half
 
 
@@ -217,17 +218,26 @@ def _under_rim(patch: Patch, frame: FrameGeometry) -> tuple[NDArray[np.int64], N
     return under[inside], np.broadcast_to(columns[low][:, None], under.shape)[inside]
 
 
-def _on_something(item: Lifted, patch: Patch, frame: FrameGeometry) -> bool:
-    """Whether a surface that is neither the plane nor an occluder shows directly under the object's lower rim."""
+def _on_something(index: int, item: Lifted, patches: list[Patch], box: Box2D | None, frame: FrameGeometry) -> bool:
+    """Whether a surface that is neither the plane nor an occluder shows directly under the object's lower rim.
+
+    What is nobody's and shows within its own 2D box is its own lower part, not what it stands on.
+    """
     z = frame.depth.reshape(-1)
-    rows, columns = _under_rim(patch, frame)
+    rows, columns = _under_rim(patches[index], frame)
     under = rows * frame.camera.width + columns
-    under = under[z[under] > 0]
+    measured = z[under] > 0
+    rows, columns, under = rows[measured], columns[measured], under[measured]
     if len(under) < 10:
         return False
+    other = np.ones(len(under), dtype=bool)
+    if box is not None:
+        other = (rows >= box[3]) | (columns < box[0]) | (columns >= box[2])
+        for patch in patches:
+            other |= patch.holds(rows, columns)
     points = frame.points(under)
     lifted = points @ item.surface.normal + item.surface.offset > _OFF_PLANE
-    least = max(len(patch.pixels) // 10, 1)
-    lowest = np.partition(patch.pixels, len(patch.pixels) - least)[-least:]
+    least = max(len(patches[index].pixels) // 10, 1)
+    lowest = np.partition(patches[index].pixels, len(patches[index].pixels) - least)[-least:]
     z_rim = median(z[lowest])
-    return bool((lifted & (points[:, 2] > z_rim - _SAME_DEPTH)).mean() > 0.5)
+    return bool((other & lifted & (points[:, 2] > z_rim - _SAME_DEPTH)).mean() > 0.5)

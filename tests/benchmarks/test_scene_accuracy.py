@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,20 @@ def test_a_faultless_scene_scores_full_marks(seen, exact):
     for predicate in ("left_of", "in_front_of", "taller_than", "closer_than", "near", "bigger_than"):
         assert found.wrong[predicate] == found.missed[predicate] == 0
     assert all(abs(r) < 1e-6 for name in QUANTITIES for r in found.ratios[name])
+
+
+def test_the_outer_two_have_no_order_in_what_is_between_them():
+    """Clusters come in an order of their own: what lies between two lies between them whichever is named first."""
+    pytest.importorskip("mujoco")
+    crowd = look(7105)
+    exact = faultless(crowd.truth)
+    turned = relate(exact.objects[::-1], crowd.truth.up, RelationConfig(confidence_sigmas=0.0)).stated
+    first, second = (
+        score(7105, crowd.truth, replace(exact, relations=relations), True, RelationConfig())
+        for relations in (exact.relations, turned)
+    )
+    assert first.right["between"] > 0
+    assert (second.right, second.wrong, second.missed) == (first.right, first.wrong, first.missed)
 
 
 def test_errors_are_counted_in_the_sigmas_given(seen):

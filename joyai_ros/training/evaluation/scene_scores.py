@@ -197,7 +197,7 @@ def _statements(scene: Scene, names: Mapping[str, str]) -> set[Statement]:
 
 
 def _count(result: SceneScore, stated: set[Statement], true: set[Statement], visible: set[str]) -> None:
-    stated, true = ({s for s in group if visible.issuperset((s[0], *s[2]))} for group in (stated, true))
+    stated, true = (set(_of(visible, group)) for group in (stated, true))
     result.right.update(s[1] for s in stated & true)
     result.wrong.update(s[1] for s in stated - true)
     result.missed.update(s[1] for s in true - stated)
@@ -205,6 +205,13 @@ def _count(result: SceneScore, stated: set[Statement], true: set[Statement], vis
         named = Predicate(predicate)
         if named not in COMPARISONS or (subject, CONVERSE[named].value, others) in true:
             result.outright[predicate] += 1
+
+
+def _of(visible: set[str], statements: set[Statement]) -> Iterator[Statement]:
+    """Yield the statements between visible objects; the outer two that something is between have no order."""
+    for subject, predicate, others in statements:
+        if visible.issuperset((subject, *others)):
+            yield subject, predicate, tuple(sorted(others))
 
 
 def _compare(
