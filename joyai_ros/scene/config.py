@@ -85,7 +85,9 @@ class TrackingConfig:
     time_jump: float = setting(1.0, "stamps that go back by more start a new sequence, s", 0.0, 3600.0)
     hold_pose: float = setting(0.5, "a frame without a pose borrows the last one for so long, s", 0.0, 60.0)
     most_remembered: int = setting(200, "most objects remembered out of sight", 0, 100000)
-    fits_per_frame: int = setting(2, "most fused boxes that are fitted anew in one frame", 1, 1000)
+    fits_per_frame: int = setting(
+        2, "most fused boxes that are fitted anew in one frame; of often fitted ones, one", 1, 1000
+    )
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ _TAKEN_SHARE = 0.6  # of its surface that belongs to another object: it is a par
 _IN_SIGHT = 0.2  # of its surface that must show for that
 _MARGIN = 0.01  # metres, and three sigmas, by which a box is grown before points count as outside
 _RETHINK = 4  # fits of a box after which all shapes are tried again
+_SETTLED = 8  # fits of a box after which one more view changes little: of such, one is fitted in a frame
 _NEW_UP = 0.1  # weight of a new frame's gravity
 _UNCONFIRMED_FRAMES = 30  # unmeasured frames after which an unconfirmed object is dropped, whatever the stamps say
 
@@ -292,9 +293,11 @@ class ObjectTracker:
             return
         axes = level_axes(self._up)
         waiting = sorted((t for t in self._tracks if t.stale and len(t.views) >= 2), key=lambda t: -t.stale)
-        for track in waiting[self.config.fits_per_frame :]:
+        chosen = waiting[: self.config.fits_per_frame]
+        chosen = [track for place, track in enumerate(chosen) if place == 0 or track.fits < _SETTLED]
+        for track in waiting:
             track.stale += 1
-        for track in waiting[: self.config.fits_per_frame]:
+        for track in chosen:
             fused = fuse(track.views, axes, track.shape if track.fits % _RETHINK else "")
             track.stale = 0
             track.fits += 1
