@@ -23,6 +23,7 @@ from joyai_ros.scene.lift import MIN_POINTS, Lifted, lift
 from joyai_ros.scene.merge import merge_hanging
 from joyai_ros.scene.observation import Detection, Observation
 from joyai_ros.scene.occlusion import Occlusion, outline_occlusions
+from joyai_ros.scene.overlying import without_overlying
 from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.relate import relate
 from joyai_ros.scene.rim import measure_rim
@@ -180,7 +181,7 @@ def _pointed_at(frame: FrameGeometry, observation: Observation, pointed: _Pointe
     found = []
     assigned = assign_pixels(frame.clusters, observation.color, frame.depth, pointed.boxes)
     assigned = tell_by_color(observation.color, frame.depth, pointed.boxes, assigned)
-    for detection, box, pixels in zip(pointed.detections, pointed.boxes, assigned, strict=True):
+    for k, (detection, box, pixels) in enumerate(zip(pointed.detections, pointed.boxes, assigned, strict=True)):
         if detection.mask is not None:
             pixels = _masked(detection.mask, observation)
         elif detection.box3d is not None:
@@ -190,6 +191,8 @@ def _pointed_at(frame: FrameGeometry, observation: Observation, pointed: _Pointe
             pointed.rejected.append(f"{detection.id}: {reason}")
             continue
         patch = Patch.of(pixels, frame.camera.width)
+        if detection.mask is None:
+            patch = without_overlying(frame, patch, pointed.boxes[:k] + pointed.boxes[k + 1 :])
         found.append(_Found(replace(detection, box=box), patch, LabelSource.DETECTOR))
     return found
 

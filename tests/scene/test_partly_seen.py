@@ -5,10 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.raycast import Ball
+from benchmarks.raycast import Ball, Tube
 from joyai_ros.scene.assign import assign_pixels
+from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
+from joyai_ros.scene.frame import frame_geometry
 from joyai_ros.scene.observation import Detection
+from joyai_ros.scene.overlying import without_overlying
+from joyai_ros.scene.patch import Patch
 from joyai_ros.scene.segment import Clusters
 from tests.scene.stage import NOISE, block, shoot
 
@@ -79,3 +83,23 @@ def test_pixels_that_do_not_fill_their_box_make_less_sure_along_the_view(loose, 
     assert np.allclose(first.obb.center, second.obb.center, atol=0.002)
     assert second.center_sigma[2] >= least * first.center_sigma[2]
     assert loose > 0.1 or second.center_sigma[2] == pytest.approx(first.center_sigma[2], rel=0.05)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_stands_on_a_level_top_is_no_part_of_it(beside):
+    """The lower half of a can went to the book under it: it goes where it lies in the can's box, over the book's top."""
+    shot = shoot(
+        {"book": block(0.0, 0.0, (0.24, 0.18, 0.03)), "can": [Tube((0.0, 0.0, 0.07), 0.03, 0.08)]}, noise=NOISE
+    )
+    can, book, box = shot.seen.mask("can"), shot.seen.mask("book"), shot.seen.box("can")
+    taken = can.copy()
+    taken[: int(np.nonzero(can)[0].mean())] = False
+    measured_too = shot.observation.depth > 0
+    frame = frame_geometry(shot.observation, SceneConfig(), [shot.seen.box("book")])
+    both = Patch.of(np.flatnonzero((book | taken) & measured_too), shot.observation.camera.width)
+    if beside:
+        box = box[0] + 300.0, box[1], box[2] + 300.0, box[3]
+    left = without_overlying(frame, both, [box])
+    assert book.reshape(-1)[left.pixels].sum() > 0.99 * np.count_nonzero(book & measured_too)
+    of_can = np.count_nonzero(taken.reshape(-1)[left.pixels]) / np.count_nonzero(taken & measured_too)
+    assert of_can == 1.0 if beside else of_can < 0.3
