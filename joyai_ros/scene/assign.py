@@ -136,7 +136,8 @@ def _divided(
         for other, label in enumerate(main):
             if other != b and label > 0 and inside_others[label] > 0:
                 # What lies whole in another box is that box's, whatever else lies in this one.
-                whole = main[b] > 0 and inside[other, label] >= _WHOLE * len(clusters.pixels(label))
+                whole = main[b] > 0 and inside[other, label] >= _WHOLE * clusters.stats[label, 4]
+                whole = whole and inside[other, label] >= _WHOLE * len(clusters.pixels(label))  # with those given back
                 if whole or _frames_alone(_bounds(clusters, label), boxes[other], box):
                     inside_others[label] = 0
         piece = int(np.argmax(inside_others))
