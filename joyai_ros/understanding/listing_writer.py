@@ -1,14 +1,15 @@
-"""Has a model write its listings of images, field by field; see :mod:`joyai_ros.understanding.listing`."""
+"""Has a model write its listings of images: boxes, then what each holds; see :mod:`joyai_ros.understanding.listing`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
 
+from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.understanding.backend import ModelError
 from joyai_ros.understanding.chat import ChatEncoder
@@ -20,16 +21,19 @@ from joyai_ros.understanding.listing import (
     OTHER_NUMBERS,
     UNKNOWN,
     Marks,
+    box_of,
     box_words,
+    cut_out,
     mark_word,
     marks_in_order,
 )
 from joyai_ros.understanding.network import Features, Network, Prefix
 from joyai_ros.understanding.tasks import COLORS
 
+_T = TypeVar("_T")
+_Start: TypeAlias = tuple[str, str, Box2D]  # of an entry: its mark, its box in words, and its box
 _NEXT, _END = ";", "."
-_Known: TypeAlias = list[tuple[int, Box2D]]  # marks and their boxes, in the order of a listing
-_LINE = BOX_NUMBERS + 1 + OTHER_NUMBERS + 2  # tokens of an entry
+_BOX, _CONTENT = BOX_NUMBERS + 1, 2 + OTHER_NUMBERS  # tokens of an entry
 
 
 class ListingWriter:
@@ -39,13 +43,16 @@ class ListingWriter:
         network: the model.
         tokenizer: of its folder.
         chat: encodes its prompts.
+        look: returns what the model sees of an image, (H, W, 3) uint8 RGB.
 
     Raises:
         ModelError: its tokenizer has not the words of a listing.
     """
 
-    def __init__(self, network: Network, tokenizer: Any, chat: ChatEncoder) -> None:
-        self._network, self._tokenizer, self._chat = network, tokenizer, chat
+    def __init__(
+        self, network: Network, tokenizer: Any, chat: ChatEncoder, look: Callable[[ColorImage], Features]
+    ) -> None:
+        self._network, self._tokenizer, self._chat, self._look = network, tokenizer, chat, look
         self._numbers = self._tokens(NUMBERS)
         self._colors = self._tokens([*(f" {color}" for color in COLORS), UNKNOWN])
         self._ends = self._tokens([_NEXT, _END])
@@ -54,77 +61,81 @@ class ListingWriter:
         self._kinds = torch.tensor(sorted({*kinds, *self._tokens([UNKNOWN]).tolist()}), device=network.device)
         self._word = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
 
-    def write(self, images: Sequence[Features], marks: Sequence[Marks | None], together: int) -> list[str]:
+    def write(
+        self, images: Sequence[ColorImage], seen: Sequence[Features], marks: Sequence[Marks | None], together: int
+    ) -> list[str]:
         """Return the listings of some images, as they stand in prompts.
 
         Args:
-            images: what the model sees.
+            images: (H, W, 3) uint8 RGB.
+            seen: what the model sees of each as a whole.
             marks: of each image, boxes that are known; the entries are of these. None: the model finds the objects itself.
-            together: images of one size whose listings are written at the same time, at most.
+            together: things of one size that are written about at the same time, at most.
         """
-        known = [None if each is None else marks_in_order(each) for each in marks]
-        alike: dict[tuple[bool, tuple[int, ...]], list[int]] = {}
-        for place, (image, boxes) in enumerate(zip(images, known, strict=True)):
-            alike.setdefault((boxes is None, tuple(image.grid[0].tolist())), []).append(place)
-        step = 1 if self._network.static else together
-        listings: dict[int, str] = {}
-        for places in alike.values():
-            for at in range(0, len(places), step):
-                some = places[at : at + step]
-                found = self._listed([images[place] for place in some], [known[place] for place in some])
-                listings |= dict(zip(some, found, strict=True))
-        return [listings[place] for place in range(len(images))]
+        found = self._found([image for image, known in zip(seen, marks, strict=True) if known is None], together)
+        starts = [next(found) if known is None else _given(known) for known in marks]
+        cuts = [cut_out(image, box) for image, each in zip(images, starts, strict=True) for _, _, box in each]
+        words = [words for each in starts for _, words, _ in each]
+        contents = iter(self._in_parts(partial(self._contents, cuts, words), range(len(cuts)), together))
+        return [_NEXT.join(mark + words + next(contents) for mark, words, _ in each) + _END for each in starts]
 
-    def _listed(self, images: Sequence[Features], known: Sequence[_Known | None]) -> list[str]:
-        """Return the listings of images of one size, all with boxes that are known or all without."""
-        chat = self._chat.encode("", LIST, [self._network.image_tokens(images[0].grid)])
-        prefixes = [self._network.prefix(chat.prefix, [image]) for image in images]
-        pen = _Pen(self._network, prefixes, len(chat.suffix) + _LINE * MOST_ENTRIES)
-        logits = pen.put([list(chat.suffix)] * len(images))
-        entries: list[list[str]] = [[] for _ in images]
-        ends = logits.argmax(-1) == self._ends[1]
-        going = [place for place, boxes in enumerate(known) if (not ends[place] if boxes is None else boxes)]
+    def _found(self, images: Sequence[Features], together: int) -> Iterator[list[_Start]]:
+        """Return the starts of the entries that the model finds in each image."""
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for place, image in enumerate(images):
+            alike.setdefault(tuple(image.grid[0].tolist()), []).append(place)
+        boxes: dict[int, list[str]] = {}
+        for places in alike.values():
+            of_some = self._in_parts(lambda some: self._boxes([images[place] for place in some]), places, together)
+            boxes |= dict(zip(places, of_some, strict=True))
+        return iter([[("", words, box_of(words)) for words in boxes[place]] for place in range(len(images))])
+
+    def _in_parts(self, write: Callable[[Sequence[int]], list[_T]], places: Sequence[int], together: int) -> list[_T]:
+        """Return what is written about all, some at a time."""
+        step = 1 if self._network.static else together
+        return [text for at in range(0, len(places), step) for text in write(places[at : at + step])]
+
+    def _boxes(self, images: Sequence[Features]) -> list[list[str]]:
+        """Return the boxes in images of one size, each as four numbers."""
+        pen, logits = self._pen([LIST] * len(images), images, _BOX * MOST_ENTRIES)
+        found: list[list[str]] = [[] for _ in images]
+        going = [place for place, token in enumerate(logits.argmax(-1).tolist()) if token != int(self._ends[1])]
         logits = logits[going]
         pen.keep(going)
         while going:
-            starts, logits = self._starts(pen, logits, [(known[place], len(entries[place])) for place in going])
-            rests, logits = self._rests(pen, logits)
-            for place, start, rest in zip(going, starts, rests, strict=True):
-                entries[place].append(start + rest)
-            ends = logits[:, self._ends].argmax(-1) == 1
-            kept = [
-                row
-                for row, place in enumerate(going)
-                if not _is_last(known[place], len(entries[place]), bool(ends[row]))
-            ]
+            words, logits = self._written(pen, logits, self._numbers, BOX_NUMBERS)
+            for place, text in zip(going, words, strict=True):
+                found[place].append(text)
+            ends = logits[:, self._ends].argmax(-1).tolist()
+            kept = [row for row, place in enumerate(going) if not ends[row] and len(found[place]) < MOST_ENTRIES]
             going = [going[row] for row in kept]
             pen.keep(kept)
             if going:
                 logits = pen.put([self._ends[:1].tolist()] * len(going))
-        return [_NEXT.join(each) + _END for each in entries]
+        return found
 
-    def _starts(
-        self, pen: _Pen, logits: Tensor, places: Sequence[tuple[_Known | None, int]]
-    ) -> tuple[list[str], Tensor]:
-        """Write the boxes of the next entries; of each listing, what is known and the number of the entry."""
-        if places[0][0] is None:
-            return self._written(pen, logits, self._numbers, BOX_NUMBERS)
-        marks = [known[number] for known, number in places if known is not None]
-        boxes = ["".join(box_words(box)) for _, box in marks]
-        starts = [mark_word(number) + box for (number, _), box in zip(marks, boxes, strict=True)]
-        return starts, pen.put([self._encoded(box) for box in boxes])
-
-    def _rests(self, pen: _Pen, logits: Tensor) -> tuple[list[str], Tensor]:
-        """Write what follows the boxes of entries."""
+    def _contents(self, cuts: Sequence[ColorImage], words: Sequence[str], some: Sequence[int]) -> list[str]:
+        """Return what some boxes hold: the rest of their entries."""
+        prompts, looks = [words[place] for place in some], [self._look(cuts[place]) for place in some]
+        pen, logits = self._pen(prompts, looks, _CONTENT)
         texts, logits = self._written(pen, logits, self._kinds, 1)
+        colors, logits = self._written(pen, logits, self._colors, 1)
+        texts = [text + color for text, color in zip(texts, colors, strict=True)]
         for _ in range(OTHER_NUMBERS):
             # The median: of a length that is not sure, half of the probability lies to each side.
             share = logits[:, self._numbers].softmax(-1).cumsum(-1)
             values = (share < 0.5).sum(-1).clamp(max=len(NUMBERS) - 1)
             texts = [text + NUMBERS[value] for text, value in zip(texts, values.tolist(), strict=True)]
             logits = pen.put(self._numbers[values][:, None].tolist())
-        colors, logits = self._written(pen, logits, self._colors, 1)
-        return [text + color for text, color in zip(texts, colors, strict=True)], logits
+        return texts
+
+    def _pen(self, prompts: Sequence[str], images: Sequence[Features], room: int) -> tuple[_Pen, Tensor]:
+        """Return where answers to prompts of one length about images of one size are written, and the first logits."""
+        count = self._network.image_tokens(images[0].grid)
+        chats = [self._chat.encode("", prompt, [count]) for prompt in prompts]
+        prefixes = [self._network.prefix(chat.prefix, [image]) for chat, image in zip(chats, images, strict=True)]
+        pen = _Pen(self._network, prefixes, len(chats[0].suffix) + room)
+        return pen, pen.put([list(chat.suffix) for chat in chats])
 
     def _written(self, pen: _Pen, logits: Tensor, allowed: Tensor, count: int) -> tuple[list[str], Tensor]:
         """Write the likeliest words of some, a few after each other."""
@@ -169,9 +180,9 @@ class _Pen:
             self._rows = len(rows)
 
 
-def _is_last(known: _Known | None, entries: int, ends: bool) -> bool:
-    """Whether a listing with so many entries is complete; without boxes that are known the model says where it ends."""
-    return entries == MOST_ENTRIES or ends if known is None else entries == len(known)
+def _given(marks: Marks) -> list[_Start]:
+    """Return the starts of the entries of boxes that are known."""
+    return [(mark_word(number), "".join(box_words(box)), box) for number, box in marks_in_order(marks)]
 
 
 def _is_word(token: str) -> bool:

@@ -26,7 +26,7 @@ from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
-from joyai_ros.understanding.listing import Marks, quoted
+from joyai_ros.understanding.listing import quoted
 from joyai_ros.understanding.listing_writer import ListingWriter
 from joyai_ros.understanding.loading import load_shared, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
@@ -68,7 +68,9 @@ class LocalBackend:
         self._decoder: Decoder | None = Decoder(
             self._network, self._processor.tokenizer, stop_tokens(model, self._processor)
         )
-        self._lister = ListingWriter(self._network, self._processor.tokenizer, self._chat) if listing else None
+        self._lister = (
+            ListingWriter(self._network, self._processor.tokenizer, self._chat, self._look) if listing else None
+        )
         self._context = min(settings.context, self._network.context)
         self._memory = FrameMemory(settings.frames, settings.frames * settings.most_images)
 
@@ -124,7 +126,7 @@ class LocalBackend:
     ) -> list[Row]:
         """Answer requests that share system text and the sizes of their images, and return their finished rows."""
         features = {index: self._features(requests[index].images, contents[index]) for index in indices}
-        listings = self._listings({index: requests[index].marks for index in indices}, contents, features)
+        listings = self._listings({index: requests[index] for index in indices}, contents, features)
         rows, prefixes = [], []
         for index, images in features.items():
             request = requests[index]
@@ -138,7 +140,7 @@ class LocalBackend:
 
     def _listings(
         self,
-        marks: Mapping[int, Sequence[Marks | None]],
+        requests: Mapping[int, ModelRequest],
         contents: Sequence[tuple[bytes, ...]],
         features: Mapping[int, Sequence[Features]],
     ) -> Mapping[int, Sequence[str]]:
@@ -146,16 +148,19 @@ class LocalBackend:
         if self._lister is None:
             return dict.fromkeys(features, ())
         keys = {
-            index: list(zip_longest(contents[index], marks[index]))  # where marks are not given there are none
+            index: list(zip_longest(contents[index], requests[index].marks))  # where marks are not given there are none
             for index in features
         }
         images = {
-            key: image for index, found in features.items() for key, image in zip(keys[index], found, strict=True)
+            key: both
+            for index, request in requests.items()
+            for key, both in zip(keys[index], zip(request.images, features[index], strict=True), strict=True)
         }
         kept = self._memory.listings
         texts = {key: kept.get(key, str) for key in images if key in kept}
         new = [key for key in images if key not in texts]
-        listed = self._lister.write([images[key] for key in new], [known for _, known in new], self._settings.batch)
+        pixels, seen = [images[key][0] for key in new], [images[key][1] for key in new]
+        listed = self._lister.write(pixels, seen, [known for _, known in new], self._settings.batch)
         for key, text in zip(new, listed, strict=True):
             texts[key] = kept.get(key, partial(str, text))
         return {index: [texts[key] for key in found] for index, found in keys.items()}
@@ -167,12 +172,11 @@ class LocalBackend:
             )
         found = []
         for image, content in zip(images, contents, strict=True):
-
-            def compute(image: ColorImage = image) -> Features:
-                return self._network.features(*patches_of(self._processor, image, self._settings.most_pixels))
-
-            found.append(self._memory.features.get(content, compute))
+            found.append(self._memory.features.get(content, partial(self._look, image)))
         return found
+
+    def _look(self, image: ColorImage) -> Features:
+        return self._network.features(*patches_of(self._processor, image, self._settings.most_pixels))
 
     def _row(self, decoder: Decoder, index: int, request: ModelRequest, chat: Chat) -> Row:
         limit = longest(request.format) if request.max_tokens is None else max(request.max_tokens, 1)

@@ -13,9 +13,10 @@ from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import ask_motion, things_of
 from joyai_ros.training.mllm.curriculum import VARIANTS, entries_of, exercises_of, unsure
 from joyai_ros.understanding.formats import GRID
-from joyai_ros.understanding.listing import LIST, listing_text
+from joyai_ros.understanding.listing import LIST, box_words, listing_text
 
-ENTRY = r"( \(mark \d+\))?( \d\d){4} [a-z]+( \d\d){5} [a-z]+"
+BOX = r"( \d\d){4}"
+ENTRY = r"( \(mark \d+\))?( \d\d){4} [a-z]+ [a-z]+( \d\d){5}"
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,18 @@ def test_an_exercise_follows_from_its_number(opened, exercises):
             found[len(found)]
 
 
-def test_listings_are_asked_of_images_and_comparisons_of_none(exercises):
-    listings = exercises["listings"][: 2 * VARIANTS]
-    for sample in listings:
+def test_boxes_are_asked_of_images_contents_of_parts_and_comparisons_of_none(exercises):
+    boxes = exercises["boxes"][: 2 * VARIANTS]
+    for sample in boxes:
         assert sample.prompt == LIST and sample.cells and not sample.asks and len(sample.images) == 1
-        assert re.fullmatch(rf"({ENTRY};)*{ENTRY}\.", sample.answer) and "(mark" not in sample.answer
-    assert {(s.images[0].marked, s.images[0].mirrored) for s in listings} == {(a, b) for a in (0, 1) for b in (0, 1)}
+        assert re.fullmatch(rf"({BOX};)*{BOX}\.", sample.answer) and sample.images[0].cut is None
+    assert {(s.images[0].marked, s.images[0].mirrored) for s in boxes} == {(a, b) for a in (0, 1) for b in (0, 1)}
+    for sample in exercises["contents"][: 2 * VARIANTS]:
+        assert sample.cells and not sample.asks and len(sample.images) == 1
+        x0, y0, x1, y1 = sample.images[0].cut
+        assert 0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0
+        assert sample.prompt == "".join(box_words(sample.images[0].cut)) and re.fullmatch(BOX, sample.prompt)
+        assert re.fullmatch(r" [a-z]+ [a-z]+( \d\d){5}", sample.answer)
     for kind, images in (("comparisons", 0), ("looks", 1)):
         asked = [s for s in exercises[kind][:VARIANTS] if s.task == "questions"]
         assert len(asked) > VARIANTS / 2

@@ -2,8 +2,11 @@
 
 import re
 
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("transformers", reason="the extra neural is not installed")
 
@@ -11,10 +14,22 @@ from joyai_ros.training.mllm.config import ScratchSizes
 from joyai_ros.training.mllm.scratch import scratch_model
 from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
 from joyai_ros.understanding.formats import Choice, Count, parse
-from joyai_ros.understanding.listing import NUMBERS, Entry, listing_text, marks_in_order, quoted
+from joyai_ros.understanding.listing import (
+    CUTOUT,
+    LIST,
+    NUMBERS,
+    Entry,
+    box_of,
+    box_words,
+    boxes_text,
+    cut_out,
+    listing_text,
+    marks_in_order,
+    quoted,
+)
 from joyai_ros.understanding.local import LocalBackend
 
-ENTRY = r"( \d\d){4} [a-z]+( \d\d){5} [a-z]+"
+ENTRY = r"( \d\d){4} [a-z]+ [a-z]+( \d\d){5}"
 MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1)
 BLOCK = Entry((0.1, 0.2, 0.2, 0.4), "L-shaped block", "", -0.7, 3.0, 0.9, 0.12, 0.104, mark=3)
 LEFT = ModelRequest((np.full((96, 128, 3), 90, np.uint8),), "Is it left?", Choice(("left", "right")), "Look.")
@@ -52,10 +67,40 @@ def backend(folder):
 
 
 def test_a_listing_says_everything_in_steps_from_left_to_right():
-    wanted = " (mark 3) 15 30 10 20 l 00 99 45 24 21 thing; 40 50 20 20 mug 54 41 45 24 20 red."
+    wanted = " (mark 3) 15 30 10 20 l thing 00 99 45 24 21; 40 50 20 20 mug red 54 41 45 24 20."
     assert listing_text([MUG, BLOCK]) == wanted
     assert listing_text([]) == "."
     assert len(listing_text([MUG] * 40).split(";")) == 16
+
+
+def test_boxes_alone_stand_in_the_same_order():
+    boxes = [entry.box for entry in (MUG, BLOCK)]
+    assert boxes_text(boxes) == " 15 30 10 20; 40 50 20 20." and boxes_text([]) == "."
+    assert len(boxes_text(boxes * 20).split(";")) == 16
+
+
+@given(hnp.arrays(float, 4, elements=st.floats(0.0, 1.0)))
+def test_a_box_is_said_to_a_hundredth(values):
+    x0, x1, y0, y1 = *sorted(values[:2]), *sorted(values[2:])
+    said = box_of("".join(box_words((x0, y0, x1, y1))))
+    assert np.allclose(said, (x0, y0, x1, y1), atol=0.0151)  # 100 is written 99
+    assert 0.0 <= said[0] <= said[2] <= 1.0 and 0.0 <= said[1] <= said[3] <= 1.0
+
+
+def test_what_a_box_holds_is_cut_out_with_its_surroundings():
+    image = np.full((120, 160, 3), 10, np.uint8)
+    image[30:70, 40:60] = (200, 0, 0)
+    cut = cut_out(image, (40 / 160, 30 / 120, 60 / 160, 70 / 120))
+    assert cut.shape == (CUTOUT, CUTOUT, 3) and cut.dtype == np.uint8
+    red = cut[..., 0] > 100
+    assert np.abs(np.argwhere(red).mean(0) - (CUTOUT - 1) / 2).max() < 1.0  # in the middle
+    assert red.sum() == pytest.approx(CUTOUT**2 * 40 * 20 / 52**2, rel=0.1)  # with a margin of 1.3
+
+
+@given(hnp.arrays(float, 4, elements=st.floats(0.0, 1.0)), st.integers(1, 90), st.integers(1, 90))
+def test_whatever_the_box_something_is_cut_out(values, height, width):
+    x0, x1, y0, y1 = *sorted(values[:2]), *sorted(values[2:])
+    assert cut_out(np.zeros((height, width, 3), np.uint8), (x0, y0, x1, y1)).shape == (CUTOUT, CUTOUT, 3)
 
 
 def test_a_prompt_quotes_the_marks_that_it_names():
@@ -91,7 +136,7 @@ def test_each_image_is_listed_once_and_answered_from(backend, monkeypatch):
     assert re.fullmatch(rf"({ENTRY};)*{ENTRY}\.|\.", listing)
     prompts = [prompt for system, prompt, _ in asked if system]
     assert prompts == [f"{listing}\nIs it left?", f"{listing}\nCount.", f"{listing}\nIs it left?"]
-    assert sum(system == "" for system, *_ in asked) == 1
+    assert [prompt for system, prompt, _ in asked if not system].count(LIST) == 1
 
 
 def test_boxes_that_are_known_are_given(backend):

@@ -71,18 +71,33 @@ def things_of(frame: Frame) -> list[Thing]:
     return found
 
 
-def ask_marked(things: Sequence[Thing], random: np.random.Generator) -> tuple[str, str] | None:
-    """Return a question about marked objects and its answer; None where none was found that has a clear one."""
+def ask_marked(things: Sequence[Thing], random: np.random.Generator, most: int = 1) -> list[tuple[str, str]]:
+    """Return questions about marked objects and their answers: one, and further ones about the same objects.
+
+    Args:
+        things: what may be asked about.
+        random: decides what is.
+        most: questions; there are fewer where none with a clear answer was found.
+    """
+    found: dict[str, str] = {}
     for _ in range(_TRIES):
         task = str(random.choice(list(_MARKED)))
         least, answer_of = _MARKED[task]
-        if len(things) < least:
-            continue
         chosen = [things[int(index)] for index in random.permutation(len(things))[:least]]
-        answer = answer_of(chosen)
+        answer = answer_of(chosen) if len(chosen) == least else None
         if answer is not None:
-            return _prompt(task, chosen, random), answer
-    return None
+            found[_prompt(task, chosen, random)] = answer
+            break
+    else:
+        return []
+    within = [task for task, (count, _) in _MARKED.items() if count <= least]
+    for task in random.choice(within, size=most - 1).tolist():
+        count, answer_of = _MARKED[task]
+        some = [chosen[int(index)] for index in random.permutation(least)[:count]]
+        answer = answer_of(some)
+        if answer is not None:
+            found[_prompt(task, some, random)] = answer
+    return list(found.items())
 
 
 def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generator) -> tuple[str, str] | None:

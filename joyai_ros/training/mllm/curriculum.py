@@ -1,7 +1,8 @@
 """Exercises for a model that writes a listing of what it sees and answers from it, made of the frames of a store.
 
 =============== ===================================================================================================
-``listings``    an image, and its listing to be written; beside it what each part of the image shows
+``boxes``       an image, and the boxes of its listing to be written; beside it what each part of the image shows
+``contents``    what a box holds, cut out of an image, and the rest of its entry to be written
 ``comparisons`` no image: a listing, and questions that are answered from it
 ``looks``       an image with its listing, and questions
 =============== ===================================================================================================
@@ -19,23 +20,25 @@ from typing import overload
 
 import numpy as np
 
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.scene.level import level_basis
 from joyai_ros.training.data.ask import vocabulary_of
 from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm.comparisons import ask_marked, ask_motion, ask_named, things_of
 from joyai_ros.training.mllm.samples import ImageRef, Sample
-from joyai_ros.understanding.listing import LIST, Entry, listing_text, quoted
+from joyai_ros.understanding.listing import LIST, Entry, box_words, boxes_text, content_words, listing_text, quoted
 
-LISTINGS, COMPARISONS, LOOKS = KINDS = ("listings", "comparisons", "looks")
+BOXES, CONTENTS, COMPARISONS, LOOKS = KINDS = ("boxes", "contents", "comparisons", "looks")
 VARIANTS = 64  # of each exercise with a frame
-_TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
-_NAMED = 0.15  # share of the exercises whose questions go without marks
+_TOGETHER = 6  # questions after a listing, at most
+_NAMED = 0.25  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
 _MOTIONS = 0.05  # share of the exercises that ask how the camera moved
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE, _EACH = 0.05, 0.04  # standard deviations of given lengths: common to all of an image, and of each
 _CERTAIN = 0.4  # share of the listings that are given as they are
+_JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
 
 
@@ -76,31 +79,48 @@ class Exercises(Sequence[Sample]):
         frame = frames[place - (int(self._ends[shard - 1]) if shard else 0)]
         random = np.random.default_rng([self._seed, place, variant])
         name = self._entries[shard].name
-        if self._kind == LISTINGS:
-            return self._listing(name, frame, random)
+        if self._kind == BOXES:
+            return self._boxes(name, frame, random)
+        if self._kind == CONTENTS:
+            return self._content(name, frame, random)
         sample = None
         if random.random() < _MOTIONS:
             sample = self._motion(name, frame, [other for other in frames if other.scene == frame.scene], random)
-        return sample or self._questions(name, frame, random) or self._listing(name, frame, random)
+        return sample or self._questions(name, frame, random) or self._boxes(name, frame, random)
 
     def _read(self, shard: int) -> tuple[Frame, ...]:
         return self._store.read(self._entries[shard]).frames
 
-    def _listing(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
+    def _ref(self, shard: str, frame: Frame, random: np.random.Generator) -> ImageRef:
         marked, mirrored = bool(random.random() < 0.5), bool(random.random() < 0.5)
         gain = float(random.uniform(1 - _EXPOSURE, 1 + _EXPOSURE))
-        ref = ImageRef(str(self._store.folder), shard, frame.id, marked, mirrored, gain)
-        text = listing_text([replace(entry, mark=None) for entry in entries_of(frame, marked, mirrored)])
-        return Sample(frame.id, "listing", (ref,), LIST, text, self._kind, cells=True, asks=False)
+        return ImageRef(str(self._store.folder), shard, frame.id, marked, mirrored, gain)
+
+    def _boxes(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
+        ref = self._ref(shard, frame, random)
+        text = boxes_text([entry.box for entry in entries_of(frame, ref.marked, ref.mirrored)])
+        return Sample(frame.id, BOXES, (ref,), LIST, text, self._kind, cells=True, asks=False)
+
+    def _content(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
+        """Return the rest of an entry; where a frame has none, its boxes."""
+        ref = self._ref(shard, frame, random)
+        numbered = _numbered(frame, ref.marked, ref.mirrored)
+        if not numbered:
+            return self._boxes(shard, frame, random)
+        number, entry = numbered[int(random.integers(len(numbered)))]
+        box = _jittered(entry.box, random)
+        ref, text = replace(ref, cut=box, thing=number), "".join(content_words(entry))
+        prompt = "".join(box_words(box))
+        return Sample(frame.id, CONTENTS, (ref,), prompt, text, self._kind, cells=True, asks=False)
 
     def _questions(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample | None:
         """Return questions about a frame; None where there is nothing clear to be asked."""
         marked = bool(random.random() >= _NAMED)
         if marked:
-            found = [ask_marked(things_of(frame), random)]
+            asked = ask_marked(things_of(frame), random, _TOGETHER)
         else:
             found = [ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER)]
-        asked = [both for both in dict.fromkeys(found) if both is not None]
+            asked = [both for both in dict.fromkeys(found) if both is not None]
         if not asked:
             return None
         return self._asked(shard, (frame,), marked, asked, random)
@@ -137,6 +157,11 @@ def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Samp
 
 def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry]:
     """Return what a frame's listing says: of everything in sight with its marks, or without of what is well in sight."""
+    return [entry for _, entry in _numbered(frame, marked, mirrored)]
+
+
+def _numbered(frame: Frame, marked: bool, mirrored: bool) -> list[tuple[int, Entry]]:
+    """Return the entries of a frame, each with the place of its object in the frame."""
     basis = level_basis(frame.up)
     found = []
     for number, thing in enumerate(frame.objects, start=1):
@@ -146,8 +171,21 @@ def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry
         if mirrored:
             x0, y0, x1, y1 = entry.box
             entry = replace(entry, box=(1.0 - x1, y0, 1.0 - x0, y1), right=-entry.right)
-        found.append(entry)
+        found.append((number - 1, entry))
     return found
+
+
+def _jittered(box: Box2D, random: np.random.Generator) -> Box2D:
+    """Return a box as a model or a detector may give it."""
+    x0, y0, x1, y1 = box
+    shifts = _JITTER * random.standard_normal(4) * (random.random() < 0.5)
+    moved = np.clip(np.asarray(box) + shifts * (x1 - x0, y1 - y0, x1 - x0, y1 - y0), 0.0, 1.0)
+    return (
+        float(moved[0]),
+        float(moved[1]),
+        max(float(moved[2]), float(moved[0])),
+        max(float(moved[3]), float(moved[1])),
+    )
 
 
 def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None) -> Entry:

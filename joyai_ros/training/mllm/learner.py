@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -37,6 +38,8 @@ class MllmLearner:
         self._model = model
         self._seen: Tensor | None = None  # what the vision encoder gave in the last forward pass
         self._teacher: Any = None
+        self._ahead = ThreadPoolExecutor(1, "packs")
+        self._coming: tuple[tuple[int, int], Future[Pack]] | None = None
         pack_attention(model)
         if config.keep.weight and not config.lora.rank:
             self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
@@ -59,7 +62,14 @@ class MllmLearner:
         return [{"params": others}, {"params": vision, "scale": self._config.vision_rate}]
 
     def batch(self, step: int, part: int) -> Pack:
-        """Return a pack."""
+        """Return a pack; where there is one to a step, the next is made while this one is learned from."""
+        coming, self._coming = self._coming, None
+        found = coming[1].result() if coming is not None and coming[0] == (step, part) else self._packed(step, part)
+        if self._config.loop.accumulation == 1 and step + 1 < self._config.loop.steps:
+            self._coming = (step + 1, part), self._ahead.submit(self._packed, step + 1, part)
+        return found
+
+    def _packed(self, step: int, part: int) -> Pack:
         return pack(self._mixture.documents(step, part))
 
     def loss(self, batch: Pack, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:

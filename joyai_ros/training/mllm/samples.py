@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.mllm.cells import cell_words, shown_cells
 from joyai_ros.understanding.anchors import draw_marks
+from joyai_ros.understanding.listing import cut_out
 
 QUESTIONS = "questions"  # the dataset of a store's own questions
 
@@ -26,6 +28,8 @@ class ImageRef:
         marked: with its objects numbered.
         mirrored: with left and right exchanged.
         gain: by which it is lighter.
+        cut: box that is cut out of it, (x0, y0, x1, y1) as shares of its width and height; None for the whole image.
+        thing: place in the frame of the object that is cut out; None for the whole image.
     """
 
     store: str
@@ -34,6 +38,8 @@ class ImageRef:
     marked: bool
     mirrored: bool = False
     gain: float = 1.0
+    cut: Box2D | None = None
+    thing: int | None = None
 
 
 @dataclass(frozen=True)
@@ -114,10 +120,19 @@ class Pictures:
             boxes = [box and (width - box[2], box[1], width - box[0], box[3]) for box in boxes]
         if ref.gain != 1.0:
             color = np.clip(color * ref.gain, 0, 255).astype(np.uint8)
-        return draw_marks(color, boxes) if ref.marked else color
+        if ref.marked:
+            color = draw_marks(color, boxes)
+        return color if ref.cut is None else cut_out(color, ref.cut)
 
     def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
-        """Return kind, colour and place of what each part of an image shows, row by row, in words that a listing has."""
+        """Return kind, colour and place of what each part of an image shows, row by row, in words that a listing has.
+
+        Of what is cut out its middle alone: kind and colour of the object.
+        """
         _, frame = self._frames[ref.store, ref.shard, ref.frame]
+        if ref.thing is not None:
+            middle = rows // 2 * columns + columns // 2
+            said = cell_words(frame, ref.mirrored, frame.objects[ref.thing])[:-2]
+            return [said if place == middle else () for place in range(rows * columns)]
         shown = shown_cells(frame, ref.mirrored, rows, columns)
         return [cell_words(frame, ref.mirrored, thing) for thing in shown]

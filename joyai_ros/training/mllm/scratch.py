@@ -11,6 +11,7 @@ from joyai_ros.errors import ConfigError
 from joyai_ros.training.mllm.config import ScratchSizes
 from joyai_ros.training.mllm.vocabulary import listing_texts, phrases, set_numbers
 from joyai_ros.training.tokenizer import SPECIAL_TOKENS, scratch_processor
+from joyai_ros.understanding.listing import CUTOUT
 
 
 def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
@@ -31,7 +32,7 @@ def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple
         sizes.vocabulary,
         sizes.patch,
         most_pixels=sizes.pixels,
-        least_pixels=min(4096, sizes.pixels),
+        least_pixels=min(CUTOUT**2, sizes.pixels),
         phrases=phrases() if sizes.listing else (),
     )
     config = _config(sizes, processor.tokenizer)
