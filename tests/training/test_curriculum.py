@@ -53,6 +53,12 @@ def test_boxes_are_asked_of_images_contents_of_parts_and_comparisons_of_none(exe
         assert 0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0
         assert sample.prompt == "".join(box_words(sample.images[0].cut)) and re.fullmatch(BOX, sample.prompt)
         assert re.fullmatch(r" [a-z]+ [a-z]+( \d\d){5}", sample.answer)
+    for sample in (*exercises["sides"][:VARIANTS], *exercises["choices"][:VARIANTS]):
+        if sample.task == "questions":
+            assert not sample.images and not sample.more and set(json.loads(sample.answer)) == {"answer"}
+            assert len(sample.lead.split(";")) == len(set(re.findall(r"\(mark \d+\)", sample.prompt))) > 0
+    asked = [s for s in exercises["sides"][:VARIANTS] if s.task == "questions"]
+    assert {json.loads(s.answer)["answer"] for s in asked} == {"left", "right"}
     for kind, images in (("comparisons", 0), ("looks", 1)):
         asked = [s for s in exercises[kind][:VARIANTS] if s.task == "questions"]
         assert len(asked) > VARIANTS / 2

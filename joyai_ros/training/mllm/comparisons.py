@@ -31,8 +31,17 @@ _APART, _TALLER, _RATIO = 0.03, 0.015, 1.15  # metres, metres, ratio: what count
 _UNCLEAR_DEG = 2.0  # round a limit between two answers
 _SHORTEST = 0.02  # metres that are asked for
 _SEEN, _PIXELS = 0.5, 30  # share and pixels of an object that must be seen
+FIRST = ("left_right",)  # what is learned quickest of all that takes two entries
+CHOICES = (
+    *FIRST,
+    "front_behind",
+    "above_below",
+    "depth_order",
+    "relative_size",
+    "color",
+)  # answered by one of a few words
 _PLAY = 0.02  # metres by which what lies on something may sink into its box
-_TRIES = 4
+_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -71,33 +80,26 @@ def things_of(frame: Frame) -> list[Thing]:
     return found
 
 
-def ask_marked(things: Sequence[Thing], random: np.random.Generator, most: int = 1) -> list[tuple[str, str]]:
-    """Return questions about marked objects and their answers: one, and further ones about the same objects.
+def ask_marked(
+    things: Sequence[Thing], random: np.random.Generator, tasks: Sequence[str] = ()
+) -> tuple[str, str] | None:
+    """Return a question about marked objects and its answer; None where none was found that has a clear one.
 
     Args:
         things: what may be asked about.
         random: decides what is.
-        most: questions; there are fewer where none with a clear answer was found.
+        tasks: of which it is; empty for any.
     """
-    found: dict[str, str] = {}
     for _ in range(_TRIES):
-        task = str(random.choice(list(_MARKED)))
+        task = str(random.choice(tasks or list(_MARKED)))
         least, answer_of = _MARKED[task]
+        if len(things) < least:
+            continue
         chosen = [things[int(index)] for index in random.permutation(len(things))[:least]]
-        answer = answer_of(chosen) if len(chosen) == least else None
+        answer = answer_of(chosen)
         if answer is not None:
-            found[_prompt(task, chosen, random)] = answer
-            break
-    else:
-        return []
-    within = [task for task, (count, _) in _MARKED.items() if count <= least]
-    for task in random.choice(within, size=most - 1).tolist():
-        count, answer_of = _MARKED[task]
-        some = [chosen[int(index)] for index in random.permutation(least)[:count]]
-        answer = answer_of(some)
-        if answer is not None:
-            found[_prompt(task, some, random)] = answer
-    return list(found.items())
+            return _prompt(task, chosen, random), answer
+    return None
 
 
 def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generator) -> tuple[str, str] | None:

@@ -84,7 +84,7 @@ class MllmTraining:
     split: str = setting("train", "of the stores")
     exercises: bool = setting(
         False,
-        "beside a store's questions: datasets boxes, contents, comparisons and looks, for a model that lists what it sees",
+        "beside a store's questions: datasets of exercises, for a model that lists what it sees",
     )
     stages: tuple[Stage, ...] = setting((Stage(),), "parts of the run with mixtures of their own")
     tokens: int = setting(2048, "of a pack of samples", 128, 1_000_000)

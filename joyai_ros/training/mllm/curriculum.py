@@ -3,6 +3,8 @@
 =============== ===================================================================================================
 ``boxes``       an image, and the boxes of its listing to be written; beside it what each part of the image shows
 ``contents``    what a box holds, cut out of an image, and the rest of its entry to be written
+``sides``       no image: the entries of two marks, and the question which is left of the other
+``choices``     no image: the entries of some marks, and a question that one of a few words answers
 ``comparisons`` no image: a listing, and questions that are answered from it
 ``looks``       an image with its listing, and questions
 =============== ===================================================================================================
@@ -25,13 +27,22 @@ from joyai_ros.scene.level import level_basis
 from joyai_ros.training.data.ask import vocabulary_of
 from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
+from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import ask_marked, ask_motion, ask_named, things_of
 from joyai_ros.training.mllm.samples import ImageRef, Sample
 from joyai_ros.understanding.listing import LIST, Entry, box_words, boxes_text, content_words, listing_text, quoted
 
-BOXES, CONTENTS, COMPARISONS, LOOKS = KINDS = ("boxes", "contents", "comparisons", "looks")
+KINDS = BOXES, CONTENTS, SIDES, CHOICES, COMPARISONS, LOOKS = (
+    "boxes",
+    "contents",
+    "sides",
+    "choices",
+    "comparisons",
+    "looks",
+)
+_TASKS = {SIDES: comparisons.FIRST, CHOICES: comparisons.CHOICES}
 VARIANTS = 64  # of each exercise with a frame
-_TOGETHER = 6  # questions after a listing, at most
+_TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
 _NAMED = 0.25  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
 _MOTIONS = 0.05  # share of the exercises that ask how the camera moved
@@ -83,6 +94,9 @@ class Exercises(Sequence[Sample]):
             return self._boxes(name, frame, random)
         if self._kind == CONTENTS:
             return self._content(name, frame, random)
+        if self._kind in _TASKS:
+            found = ask_marked(things_of(frame), random, _TASKS[self._kind])
+            return self._asked(name, (frame,), True, [found], random) if found else self._boxes(name, frame, random)
         sample = None
         if random.random() < _MOTIONS:
             sample = self._motion(name, frame, [other for other in frames if other.scene == frame.scene], random)
@@ -117,10 +131,10 @@ class Exercises(Sequence[Sample]):
         """Return questions about a frame; None where there is nothing clear to be asked."""
         marked = bool(random.random() >= _NAMED)
         if marked:
-            asked = ask_marked(things_of(frame), random, _TOGETHER)
+            found = [ask_marked(things_of(frame), random)]
         else:
             found = [ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER)]
-            asked = [both for both in dict.fromkeys(found) if both is not None]
+        asked = [both for both in dict.fromkeys(found) if both is not None]
         if not asked:
             return None
         return self._asked(shard, (frame,), marked, asked, random)
