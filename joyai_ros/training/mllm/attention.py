@@ -3,8 +3,7 @@
 A mask over a whole pack costs the square of its length. Here each document is one causal call, so a pack costs what its
 documents cost. The lengths of the documents travel as the argument ``documents`` of the model's forward pass.
 
-On processors the backward pass of attention in bfloat16 takes three times as long as in float32, which would eat up what the
-rest gains from it.
+On processors the backward pass of attention in bfloat16 is slower than in float32, which would eat up what the rest gains.
 """
 
 from __future__ import annotations

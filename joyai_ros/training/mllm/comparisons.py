@@ -32,14 +32,8 @@ _UNCLEAR_DEG = 2.0  # round a limit between two answers
 _SHORTEST = 0.02  # metres that are asked for
 _SEEN, _PIXELS = 0.5, 30  # share and pixels of an object that must be seen
 FIRST = ("left_right",)  # what is learned quickest of all that takes two entries
-CHOICES = (
-    *FIRST,
-    "front_behind",
-    "above_below",
-    "depth_order",
-    "relative_size",
-    "color",
-)  # answered by one of a few words
+# What one of a few words answers.
+CHOICES = (*FIRST, "front_behind", "above_below", "depth_order", "relative_size", "color")
 _PLAY = 0.02  # metres by which what lies on something may sink into its box
 _TRIES = 8
 
