@@ -42,7 +42,6 @@ CHAT_TEMPLATE = """\
     {{- '<|im_start|>assistant\\n' }}
 {%- endif %}
 """
-_PAIR = r" \p{N}{2}(?!\p{N})|"  # two digits that stand alone
 # Qwen's rule for what a word is.
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -72,7 +71,7 @@ def scratch_processor(
         vocabulary: tokens at most, with the special ones.
         patch: side of a patch, pixels.
         most_pixels, least_pixels: between which images are scaled.
-        phrases: texts that are one token each, beside the vocabulary; where there are any, so are two digits that stand alone.
+        phrases: texts that are one token each, beside the vocabulary.
 
     Raises:
         ConfigError: the vocabulary is too small for the template's words.
@@ -97,7 +96,7 @@ def write_tokenizer(folder: Path, texts: Sequence[str], vocabulary: int, phrases
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    split = pre_tokenizers.Split(Regex(_PAIR * bool(phrases) + _WORDS), behavior="isolated")
+    split = pre_tokenizers.Split(Regex(_WORDS), behavior="isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, level])
     tokenizer.decoder = decoders.ByteLevel()
@@ -115,8 +114,7 @@ def write_tokenizer(folder: Path, texts: Sequence[str], vocabulary: int, phrases
     _write_json(
         folder / "tokenizer_config.json",
         {
-            # Qwen2's own class would split by Qwen's rule, whatever the file says.
-            "tokenizer_class": "PreTrainedTokenizerFast" if phrases else "Qwen2Tokenizer",
+            "tokenizer_class": "Qwen2Tokenizer",
             "model_max_length": 32768,
             "eos_token": "<|im_end|>",
             "pad_token": "<|endoftext|>",

@@ -2,16 +2,19 @@
 
 An object is one entry, a listing its entries from left to right, ended by a full stop::
 
-    37 52 12 20 mug red 54 41 45 24 20; 61 40 30 18 box blue 59 47 50 18 11.
+    x37 y52 w12 h20 mug red r54 a41 d45 l24 t20; x61 y40 w30 h18 box blue r59 a47 d50 l18 t11.
 
-The numbers before the kind are the middle, width and height of the 2D box in hundredths of the image. Those after the colour
-are in the levelled frame of the viewer: how far to the right (cm, 50 is straight ahead), how far ahead and how far from the
-camera (in steps of 2 cm), and the longest side and the height (in steps of 5 mm).
+Before the kind stand the middle, width and height of the 2D box in hundredths of the image. After the colour, in the levelled
+frame of the viewer: how far to the right (cm, 50 is straight ahead), how far ahead and how far from the camera (in steps of
+2 cm), and the longest side and how tall it is (in steps of 5 mm). A number says by its letter what it is of, so that a model
+finds it without counting words.
 
-The model writes it in two looks: at the whole image, of which it lists the boxes; then at what each box holds, cut out and
-brought to one size, of which it writes the rest of the entry. So a small thing is seen as well as a large one. Where boxes are
-known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt quotes the
-entries of the marks that it is about.
+The model writes it in three steps. It looks at the whole image and lists the boxes; it looks at what each box holds, cut out
+and brought to one size, so that a small thing is seen as well as a large one, and names kind and colour; and from all boxes
+with their names together it works out the lengths. Where boxes are known, because a question points at marks, they are given.
+Each entry then stands behind its mark, and a prompt quotes the entries of the marks that it is about.
+
+An answer begins with its evidence, a line with the words of the listing that it follows from; the JSON comes after it.
 """
 
 from __future__ import annotations
@@ -30,9 +33,12 @@ from joyai_ros.geometry.boxes import Box2D
 LIST = "List the objects."  # what a model is asked for the boxes of an image with
 CUTOUT = 48  # pixels along the side of what is cut out
 MOST_ENTRIES = 16
+LEAD_END = "\n"  # of what a prompt quotes of a listing
+EVIDENCE_END = "\n"  # of what a model quotes of its listing before an answer
 UNKNOWN = " thing"  # kind or colour that is not known
-NUMBERS = tuple(f" {number:02d}" for number in range(100))
-BOX_NUMBERS, OTHER_NUMBERS = 4, 5
+BOX_FIELDS, LENGTH_FIELDS = "xywh", "radlt"
+# By field, the words for its numbers from 0.
+NUMBERS = {field: tuple(f" {field}{number:02d}" for number in range(100)) for field in BOX_FIELDS + LENGTH_FIELDS}
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
 _MARK = re.compile(r" \(mark \d+\)")
 _RIGHT, _WAY, _SIZE = 0.01, 0.02, 0.005  # metres of one step
@@ -82,14 +88,28 @@ def boxes_text(boxes: Sequence[Box2D]) -> str:
 def entry_words(entry: Entry) -> list[str]:
     """Return an entry word by word, each with the space before it."""
     mark = [] if entry.mark is None else [mark_word(entry.mark)]
-    return [*mark, *box_words(entry.box), *content_words(entry)]
+    return [*mark, *box_words(entry.box), *content_words(entry), *_length_words(entry)]
+
+
+def seen_text(entries: Sequence[Entry]) -> str:
+    """Return what a model has seen of a listing when it works out the lengths: boxes, kinds and colours."""
+    seen = ("".join([*box_words(entry.box), *content_words(entry)]) for entry in in_order(entries))
+    return ";".join(seen) + "."
 
 
 def content_words(entry: Entry) -> list[str]:
-    """Return what a model writes of what a box holds: kind, colour and numbers."""
+    """Return what a model writes of what a box holds: kind and colour."""
+    return [kind_word(entry.kind), f" {entry.color}" if entry.color else UNKNOWN]
+
+
+def field_words(entry: Entry) -> dict[str, str]:
+    """Return the numbers of an entry by field."""
+    return dict(zip(BOX_FIELDS + LENGTH_FIELDS, [*box_words(entry.box), *_length_words(entry)], strict=True))
+
+
+def _length_words(entry: Entry) -> list[str]:
     where = (entry.right / _RIGHT + _AHEAD, entry.ahead / _WAY, entry.distance / _WAY)
-    numbers = [_number(value) for value in (*where, entry.longest / _SIZE, entry.height / _SIZE)]
-    return [kind_word(entry.kind), f" {entry.color}" if entry.color else UNKNOWN, *numbers]
+    return _numbers(LENGTH_FIELDS, (*where, entry.longest / _SIZE, entry.height / _SIZE))
 
 
 def cut_out(image: ColorImage, box: Box2D) -> ColorImage:
@@ -111,14 +131,14 @@ def cut_out(image: ColorImage, box: Box2D) -> ColorImage:
 
 def box_of(words: str) -> Box2D:
     """Return the box that four numbers of a listing say, within the image."""
-    x, y, width, height = (int(word) / 100.0 for word in words.split())
+    x, y, width, height = (int(word[1:]) / 100.0 for word in words.split())
     return max(x - width / 2, 0.0), max(y - height / 2, 0.0), min(x + width / 2, 1.0), min(y + height / 2, 1.0)
 
 
 def box_words(box: Box2D) -> list[str]:
     """Return the four numbers of a box."""
     x0, y0, x1, y1 = box
-    return [_number(100.0 * share) for share in ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)]
+    return _numbers(BOX_FIELDS, [100.0 * share for share in ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)])
 
 
 def kind_word(kind: str) -> str:
@@ -139,7 +159,7 @@ def quoted(listing: str, prompt: str) -> str:
     entries = listing.removesuffix(".").split(";")
     named = [found[0] for found in _MARK.finditer(prompt)]
     chosen = [entry for mark in dict.fromkeys(named) for entry in entries if entry.startswith(mark)]
-    return (";".join(chosen) + "." if chosen else listing) + "\n"
+    return (";".join(chosen) + "." if chosen else listing) + LEAD_END
 
 
 def marks_in_order(marks: Marks) -> list[tuple[int, Box2D]]:
@@ -153,5 +173,6 @@ def _place(box: Box2D) -> tuple[float, ...]:
     return ((box[0] + box[2]) / 2.0, *box)
 
 
-def _number(value: float) -> str:
-    return NUMBERS[min(max(round(value), 0), len(NUMBERS) - 1)]
+def _numbers(fields: str, values: Sequence[float]) -> list[str]:
+    words = (NUMBERS[field] for field in fields)
+    return [each[min(max(round(value), 0), len(each) - 1)] for each, value in zip(words, values, strict=True)]

@@ -1,8 +1,9 @@
-"""Has a model write its listings of images: boxes, then what each holds; see :mod:`joyai_ros.understanding.listing`."""
+"""Has a model write its listings of images: boxes, what each holds, and lengths; see :mod:`joyai_ros.understanding.listing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,13 +13,14 @@ from torch import Tensor
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.understanding.backend import ModelError
-from joyai_ros.understanding.chat import ChatEncoder
+from joyai_ros.understanding.chat import Chat, ChatEncoder
 from joyai_ros.understanding.listing import (
-    BOX_NUMBERS,
+    BOX_FIELDS,
+    EVIDENCE_END,
+    LENGTH_FIELDS,
     LIST,
     MOST_ENTRIES,
     NUMBERS,
-    OTHER_NUMBERS,
     UNKNOWN,
     Marks,
     box_of,
@@ -33,7 +35,8 @@ from joyai_ros.understanding.tasks import COLORS
 _T = TypeVar("_T")
 _Start: TypeAlias = tuple[str, str, Box2D]  # of an entry: its mark, its box in words, and its box
 _NEXT, _END = ";", "."
-_BOX, _CONTENT = BOX_NUMBERS + 1, 2 + OTHER_NUMBERS  # tokens of an entry
+_EVIDENCE = 40  # tokens, at most
+_BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
 
 
 class ListingWriter:
@@ -53,12 +56,16 @@ class ListingWriter:
         self, network: Network, tokenizer: Any, chat: ChatEncoder, look: Callable[[ColorImage], Features]
     ) -> None:
         self._network, self._tokenizer, self._chat, self._look = network, tokenizer, chat, look
-        self._numbers = self._tokens(NUMBERS)
+        self._numbers = {field: self._tokens(words) for field, words in NUMBERS.items()}
         self._colors = self._tokens([*(f" {color}" for color in COLORS), UNKNOWN])
         self._ends = self._tokens([_NEXT, _END])
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         kinds = [token for token, word in enumerate(words) if _is_word(word)]
         self._kinds = torch.tensor(sorted({*kinds, *self._tokens([UNKNOWN]).tolist()}), device=network.device)
+        marks = self._tokens([mark_word(number) for number in range(1, MOST_ENTRIES + 1)])
+        end = self._tokens([EVIDENCE_END])
+        self._evidence_end = int(end)
+        self._evidence_words = torch.cat([end, marks, *self._numbers.values(), self._colors[:-1], self._kinds])
         self._word = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
 
     def write(
@@ -77,18 +84,66 @@ class ListingWriter:
         cuts = [cut_out(image, box) for image, each in zip(images, starts, strict=True) for _, _, box in each]
         words = [words for each in starts for _, words, _ in each]
         contents = iter(self._in_parts(partial(self._contents, cuts, words), range(len(cuts)), together))
-        return [_NEXT.join(mark + words + next(contents) for mark, words, _ in each) + _END for each in starts]
+        entries = [[words + next(contents) for _, words, _ in each] for each in starts]
+        whole = self._with_lengths(entries, together)
+        marks_of = [[mark for mark, _, _ in each] for each in starts]
+        return [_NEXT.join(map(str.__add__, *both)) + _END for both in zip(marks_of, whole, strict=True)]
+
+    def with_evidence(self, chats: Sequence[Chat], prefixes: Sequence[Prefix]) -> list[Chat]:
+        """Return questions with the evidence that the model writes for each: what of its listing the answer follows from.
+
+        Args:
+            chats: the questions, of any length.
+            prefixes: of each; of one length.
+        """
+        lines = self._by_size(
+            lambda some: self._evidence([chats[place].suffix for place in some], [prefixes[place] for place in some]),
+            [len(chat.suffix) for chat in chats],
+            len(chats),
+        )
+        return [replace(chat, suffix=(*chat.suffix, *line)) for chat, line in zip(chats, lines, strict=True)]
+
+    def _evidence(self, suffixes: Sequence[Sequence[int]], prefixes: Sequence[Prefix]) -> list[list[int]]:
+        """Return the evidence for questions of one length, each ended as it has to be."""
+        pen = _Pen(self._network, prefixes, len(suffixes[0]) + _EVIDENCE)
+        logits = pen.put([list(suffix) for suffix in suffixes])
+        end = self._evidence_end
+        lines: list[list[int]] = [[] for _ in suffixes]
+        going = list(range(len(suffixes)))
+        while going:
+            chosen = self._evidence_words[logits[:, self._evidence_words].argmax(-1)].tolist()
+            for place, token in zip(going, chosen, strict=True):
+                lines[place].append(token)
+            kept = [row for row, token in enumerate(chosen) if token != end and len(lines[going[row]]) < _EVIDENCE]
+            going = [going[row] for row in kept]
+            pen.keep(kept)
+            if going:
+                logits = pen.put([[chosen[row]] for row in kept])
+        return [line if line[-1] == end else [*line, end] for line in lines]
 
     def _found(self, images: Sequence[Features], together: int) -> Iterator[list[_Start]]:
         """Return the starts of the entries that the model finds in each image."""
-        alike: dict[tuple[int, ...], list[int]] = {}
-        for place, image in enumerate(images):
-            alike.setdefault(tuple(image.grid[0].tolist()), []).append(place)
-        boxes: dict[int, list[str]] = {}
+        sizes = [tuple(image.grid[0].tolist()) for image in images]
+        boxes = self._by_size(lambda some: self._boxes([images[place] for place in some]), sizes, together)
+        return iter([[("", words, box_of(words)) for words in each] for each in boxes])
+
+    def _with_lengths(self, entries: Sequence[list[str]], together: int) -> list[list[str]]:
+        """Return the entries of each image with their lengths."""
+        return self._by_size(
+            lambda some: self._lengths([entries[place] for place in some]), [len(each) for each in entries], together
+        )
+
+    def _by_size(
+        self, write: Callable[[Sequence[int]], list[_T]], sizes: Sequence[Hashable], together: int
+    ) -> list[_T]:
+        """Return what is written about each of some things, those of one size at a time."""
+        alike: dict[Hashable, list[int]] = {}
+        for place, size in enumerate(sizes):
+            alike.setdefault(size, []).append(place)
+        written: dict[int, _T] = {}
         for places in alike.values():
-            of_some = self._in_parts(lambda some: self._boxes([images[place] for place in some]), places, together)
-            boxes |= dict(zip(places, of_some, strict=True))
-        return iter([[("", words, box_of(words)) for words in boxes[place]] for place in range(len(images))])
+            written |= zip(places, self._in_parts(write, places, together), strict=True)
+        return [written[place] for place in range(len(sizes))]
 
     def _in_parts(self, write: Callable[[Sequence[int]], list[_T]], places: Sequence[int], together: int) -> list[_T]:
         """Return what is written about all, some at a time."""
@@ -97,13 +152,13 @@ class ListingWriter:
 
     def _boxes(self, images: Sequence[Features]) -> list[list[str]]:
         """Return the boxes in images of one size, each as four numbers."""
-        pen, logits = self._pen([LIST] * len(images), images, _BOX * MOST_ENTRIES)
+        pen, logits = self._pen([LIST] * len(images), images, (_BOX + 1) * MOST_ENTRIES)
         found: list[list[str]] = [[] for _ in images]
         going = [place for place, token in enumerate(logits.argmax(-1).tolist()) if token != int(self._ends[1])]
         logits = logits[going]
         pen.keep(going)
         while going:
-            words, logits = self._written(pen, logits, self._numbers, BOX_NUMBERS)
+            words, logits = self._written(pen, logits, [self._numbers[field] for field in BOX_FIELDS])
             for place, text in zip(going, words, strict=True):
                 found[place].append(text)
             ends = logits[:, self._ends].argmax(-1).tolist()
@@ -115,33 +170,50 @@ class ListingWriter:
         return found
 
     def _contents(self, cuts: Sequence[ColorImage], words: Sequence[str], some: Sequence[int]) -> list[str]:
-        """Return what some boxes hold: the rest of their entries."""
+        """Return what some boxes hold: kind and colour."""
         prompts, looks = [words[place] for place in some], [self._look(cuts[place]) for place in some]
         pen, logits = self._pen(prompts, looks, _CONTENT)
-        texts, logits = self._written(pen, logits, self._kinds, 1)
-        colors, logits = self._written(pen, logits, self._colors, 1)
-        texts = [text + color for text, color in zip(texts, colors, strict=True)]
-        for _ in range(OTHER_NUMBERS):
-            # The median: of a length that is not sure, half of the probability lies to each side.
-            share = logits[:, self._numbers].softmax(-1).cumsum(-1)
-            values = (share < 0.5).sum(-1).clamp(max=len(NUMBERS) - 1)
-            texts = [text + NUMBERS[value] for text, value in zip(texts, values.tolist(), strict=True)]
-            logits = pen.put(self._numbers[values][:, None].tolist())
-        return texts
+        return self._written(pen, logits, (self._kinds, self._colors))[0]
+
+    def _lengths(self, entries: Sequence[Sequence[str]]) -> list[list[str]]:
+        """Return the entries of images that have as many, with their lengths."""
+        found: list[list[str]] = [[] for _ in entries]
+        if not entries[0]:
+            return found
+        room = len(entries[0]) * (_BOX + _CONTENT + _LENGTHS + 1)
+        pen, _ = self._pen([_NEXT.join(each) + _END for each in entries], (), room)
+        before: list[list[int]] = [[] for _ in entries]
+        for column in zip(*entries, strict=True):
+            given = [self._encoded(text) for text in column]
+            logits = pen.put([[*last, *now] for last, now in zip(before, given, strict=True)])
+            texts = list(column)
+            for field in LENGTH_FIELDS:
+                # The median: of a length that is not sure, half of the probability lies to each side.
+                share = logits[:, self._numbers[field]].softmax(-1).cumsum(-1)
+                values = (share < 0.5).sum(-1).clamp(max=len(NUMBERS[field]) - 1)
+                texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
+                last = self._numbers[field][values][:, None]
+                if field != LENGTH_FIELDS[-1]:
+                    logits = pen.put(last.tolist())
+            before = torch.cat([last, self._ends[:1].expand(len(last), 1)], dim=1).tolist()
+            for each, text in zip(found, texts, strict=True):
+                each.append(text)
+        return found
 
     def _pen(self, prompts: Sequence[str], images: Sequence[Features], room: int) -> tuple[_Pen, Tensor]:
-        """Return where answers to prompts of one length about images of one size are written, and the first logits."""
-        count = self._network.image_tokens(images[0].grid)
-        chats = [self._chat.encode("", prompt, [count]) for prompt in prompts]
-        prefixes = [self._network.prefix(chat.prefix, [image]) for chat, image in zip(chats, images, strict=True)]
+        """Return where answers to prompts of one length are written, about images of one size or none; and the first logits."""
+        counts = [self._network.image_tokens(images[0].grid)] if images else []
+        chats = [self._chat.encode("", prompt, counts) for prompt in prompts]
+        shown = [[image] for image in images] or [[] for _ in prompts]
+        prefixes = [self._network.prefix(chat.prefix, each) for chat, each in zip(chats, shown, strict=True)]
         pen = _Pen(self._network, prefixes, len(chats[0].suffix) + room)
         return pen, pen.put([list(chat.suffix) for chat in chats])
 
-    def _written(self, pen: _Pen, logits: Tensor, allowed: Tensor, count: int) -> tuple[list[str], Tensor]:
-        """Write the likeliest words of some, a few after each other."""
+    def _written(self, pen: _Pen, logits: Tensor, allowed: Sequence[Tensor]) -> tuple[list[str], Tensor]:
+        """Write the likeliest words of some, one of each that are allowed after each other."""
         texts = [""] * len(logits)
-        for _ in range(count):
-            chosen = allowed[logits[:, allowed].argmax(-1)].tolist()
+        for words in allowed:
+            chosen = words[logits[:, words].argmax(-1)].tolist()
             texts = [text + self._word(token) for text, token in zip(texts, chosen, strict=True)]
             logits = pen.put([[token] for token in chosen])
         return texts, logits

@@ -45,7 +45,7 @@ class LocalBackend:
         name: of the model's card.
         folder: the model's, or one with the authors' layout; nothing is downloaded.
         settings: how it is loaded and run.
-        listing: whether the model first lists what it sees, once for each image, and answers from that.
+        listing: whether the model first lists what it sees, once for each image, and answers from that alone.
 
     Raises:
         ModelFolderError: the folder is not one of a whole Qwen3-VL model in safetensors.
@@ -127,14 +127,20 @@ class LocalBackend:
         """Answer requests that share system text and the sizes of their images, and return their finished rows."""
         features = {index: self._features(requests[index].images, contents[index]) for index in indices}
         listings = self._listings({index: requests[index] for index in indices}, contents, features)
-        rows, prefixes = [], []
+        chats, prefixes = [], []
         for index, images in features.items():
             request = requests[index]
             prompt = "".join(quoted(listing, request.prompt) for listing in listings[index]) + request.prompt
-            chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in images])
-            rows.append(self._row(decoder, index, request, chat))
-            prefix = partial(self._network.prefix, chat.prefix, images)
-            prefixes.append(self._memory.prefixes.get((chat.prefix, contents[index]), prefix))
+            shown = () if self._lister is not None else images
+            chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in shown])
+            prefix = partial(self._network.prefix, chat.prefix, shown)
+            prefixes.append(self._memory.prefixes.get((chat.prefix, contents[index] if shown else ()), prefix))
+            chats.append(chat)
+        if self._lister is not None:
+            chats = self._lister.with_evidence(chats, prefixes)
+        rows = [
+            self._row(decoder, *each) for each in zip(indices, map(requests.__getitem__, indices), chats, strict=True)
+        ]
         decoder.run(prefixes, rows, on_text, is_canceled)
         return rows
 

@@ -16,20 +16,26 @@ from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
 from joyai_ros.understanding.formats import Choice, Count, parse
 from joyai_ros.understanding.listing import (
     CUTOUT,
+    EVIDENCE_END,
     LIST,
     NUMBERS,
+    UNKNOWN,
     Entry,
     box_of,
     box_words,
     boxes_text,
     cut_out,
+    field_words,
     listing_text,
     marks_in_order,
     quoted,
+    seen_text,
 )
 from joyai_ros.understanding.local import LocalBackend
 
-ENTRY = r"( \d\d){4} [a-z]+ [a-z]+( \d\d){5}"
+BOX = r" x\d\d y\d\d w\d\d h\d\d"
+SEEN = rf"{BOX} [a-z]+ [a-z]+"
+ENTRY = rf"{SEEN} r\d\d a\d\d d\d\d l\d\d t\d\d"
 MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1)
 BLOCK = Entry((0.1, 0.2, 0.2, 0.4), "L-shaped block", "", -0.7, 3.0, 0.9, 0.12, 0.104, mark=3)
 LEFT = ModelRequest((np.full((96, 128, 3), 90, np.uint8),), "Is it left?", Choice(("left", "right")), "Look.")
@@ -67,15 +73,18 @@ def backend(folder):
 
 
 def test_a_listing_says_everything_in_steps_from_left_to_right():
-    wanted = " (mark 3) 15 30 10 20 l thing 00 99 45 24 21; 40 50 20 20 mug red 54 41 45 24 20."
+    wanted = " (mark 3) x15 y30 w10 h20 l thing r00 a99 d45 l24 t21; x40 y50 w20 h20 mug red r54 a41 d45 l24 t20."
     assert listing_text([MUG, BLOCK]) == wanted
     assert listing_text([]) == "."
     assert len(listing_text([MUG] * 40).split(";")) == 16
+    assert seen_text([MUG, BLOCK]) == " x15 y30 w10 h20 l thing; x40 y50 w20 h20 mug red."
+    words = field_words(MUG)
+    assert "".join(words) == "xywhradlt" and (words["y"], words["t"]) == (" y50", " t20")
 
 
 def test_boxes_alone_stand_in_the_same_order():
     boxes = [entry.box for entry in (MUG, BLOCK)]
-    assert boxes_text(boxes) == " 15 30 10 20; 40 50 20 20." and boxes_text([]) == "."
+    assert boxes_text(boxes) == " x15 y30 w10 h20; x40 y50 w20 h20." and boxes_text([]) == "."
     assert len(boxes_text(boxes * 20).split(";")) == 16
 
 
@@ -119,7 +128,8 @@ def test_marks_out_of_sight_are_not_listed():
 
 def test_its_words_are_single_tokens(backend):
     tokenizer = backend._processor.tokenizer
-    for text in (*NUMBERS, " (mark 12)", " mug", " red", "Seen from the camera, is ", "left"):
+    numbers = (word for words in NUMBERS.values() for word in words)
+    for text in (*numbers, UNKNOWN, EVIDENCE_END, " (mark 12)", " mug", " red", "Seen from the camera, is ", "left"):
         assert len(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)) == 1, text
     assert tokenizer.decode(tokenizer.encode(' 07 12 123 "Is it 30 cm?"')) == ' 07 12 123 "Is it 30 cm?"'
 
@@ -134,9 +144,26 @@ def test_each_image_is_listed_once_and_answered_from(backend, monkeypatch):
     backend.answer([LEFT])
     (listing,) = backend._memory.listings._held.values()
     assert re.fullmatch(rf"({ENTRY};)*{ENTRY}\.|\.", listing)
-    prompts = [prompt for system, prompt, _ in asked if system]
-    assert prompts == [f"{listing}\nIs it left?", f"{listing}\nCount.", f"{listing}\nIs it left?"]
-    assert [prompt for system, prompt, _ in asked if not system].count(LIST) == 1
+    prompts = [(prompt, images) for system, prompt, images in asked if system]
+    # It answers from what it wrote: no image stands before the question.
+    assert prompts == [(f"{listing}\n{words}", []) for words in ("Is it left?", "Count.", "Is it left?")]
+    others = [prompt for system, prompt, _ in asked if not system]
+    assert others.count(LIST) == 1
+    seen = ";".join(re.findall(SEEN, listing)) + "."
+    assert others.count(seen) == (listing != "."), "the lengths are worked out once, from all that was seen"
+
+
+def test_an_answer_begins_with_its_evidence(backend, monkeypatch):
+    rows = []
+    row = backend._decoder.row
+    monkeypatch.setattr(backend._decoder, "row", lambda *words: rows.append(words) or row(*words))
+    (reply,) = backend.answer([LEFT])
+    ((_, suffix, *_),) = rows
+    text = backend._processor.tokenizer.decode(suffix)
+    evidence = text.rpartition("assistant\n")[2]
+    assert re.fullmatch(r"(( (\(mark \d+\)|[a-z]\d\d|[a-z]+)))*\n", evidence) and reply.text.startswith("{")
+    # Whatever it writes, an untrained model among others, the line has an end.
+    assert backend._lister._evidence_end == suffix[-1] and len(evidence.split()) <= 80
 
 
 def test_boxes_that_are_known_are_given(backend):
@@ -145,7 +172,7 @@ def test_boxes_that_are_known_are_given(backend):
     backend.answer([ModelRequest(**{**vars(LEFT), "marks": ((None,),)})])
     with_boxes, empty = backend._memory.listings._held.values()
     first, second = with_boxes.removesuffix(".").split(";")
-    assert first.startswith(" (mark 3) 15 30 10 20 ") and second.startswith(" (mark 1) 60 20 20 20 ")
+    assert first.startswith(" (mark 3) x15 y30 w10 h20 ") and second.startswith(" (mark 1) x60 y20 w20 h20 ")
     assert re.fullmatch(ENTRY, first.removeprefix(" (mark 3)")) and empty == "."
 
 
@@ -188,5 +215,5 @@ def test_other_models_list_nothing(folder):
 
 
 def test_a_card_that_promises_listings_of_another_model_is_wrong(small_folder):
-    with pytest.raises(ModelError, match=r"its tokenizer has no token ' 00'; check the card"):
+    with pytest.raises(ModelError, match=r"its tokenizer has no token ' x00'; check the card"):
         LocalBackend("small", small_folder, listing=True)

@@ -7,6 +7,7 @@ balanced, which takes a hundred times as long.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -31,9 +32,7 @@ _APART, _TALLER, _RATIO = 0.03, 0.015, 1.15  # metres, metres, ratio: what count
 _UNCLEAR_DEG = 2.0  # round a limit between two answers
 _SHORTEST = 0.02  # metres that are asked for
 _SEEN, _PIXELS = 0.5, 30  # share and pixels of an object that must be seen
-FIRST = ("left_right",)  # what is learned quickest of all that takes two entries
-# What one of a few words answers.
-CHOICES = (*FIRST, "front_behind", "above_below", "depth_order", "relative_size", "color")
+CHOICES = ("left_right", "front_behind", "above_below", "depth_order", "relative_size", "color")  # answered by one word
 _PLAY = 0.02  # metres by which what lies on something may sink into its box
 _TRIES = 8
 
@@ -62,6 +61,22 @@ class Thing:
         return self.seen.measured.height
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A question with its answer.
+
+    Attributes:
+        prompt, answer: as a model reads and writes them.
+        task: in the task table.
+        about: numbers of the objects in the frame, from 1, that it is about or whose presence it asks for.
+    """
+
+    prompt: str
+    answer: str
+    task: str
+    about: tuple[int, ...] = ()
+
+
 def things_of(frame: Frame) -> list[Thing]:
     """Return what may be asked about in a frame."""
     basis = level_basis(frame.up)
@@ -74,9 +89,7 @@ def things_of(frame: Frame) -> list[Thing]:
     return found
 
 
-def ask_marked(
-    things: Sequence[Thing], random: np.random.Generator, tasks: Sequence[str] = ()
-) -> tuple[str, str] | None:
+def ask_marked(things: Sequence[Thing], random: np.random.Generator, tasks: Sequence[str] = ()) -> Drawn | None:
     """Return a question about marked objects and its answer; None where none was found that has a clear one.
 
     Args:
@@ -89,22 +102,26 @@ def ask_marked(
         least, answer_of = _MARKED[task]
         if len(things) < least:
             continue
-        chosen = [things[int(index)] for index in random.permutation(len(things))[:least]]
+        groups = _stacked(things) if task == "above_below" else ()
+        if groups:
+            chosen = list(groups[int(random.integers(len(groups)))])
+        else:
+            chosen = [things[int(index)] for index in random.permutation(len(things))[:least]]
         answer = answer_of(chosen)
         if answer is not None:
-            return _prompt(task, chosen, random), answer
+            return Drawn(_prompt(task, chosen, random), answer, task, tuple(thing.mark for thing in chosen))
     return None
 
 
-def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generator) -> tuple[str, str] | None:
+def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generator) -> Drawn | None:
     """Return a question that counts or asks whether something is there; None where that is not clear."""
-    shown = [seen for seen in frame.objects if seen.measured.points > 0]
-    present = sorted({name for seen in shown for name in (seen.measured.label, seen.kind)})
+    shown = {mark: seen for mark, seen in enumerate(frame.objects, start=1) if seen.measured.points > 0}
+    present = sorted({name for seen in shown.values() for name in (seen.measured.label, seen.kind)})
     is_count = bool(random.random() < 0.5)
     pool = present if present and random.random() < 0.5 else vocabulary
     about = "object" if is_count and random.random() < 0.25 else str(random.choice(pool))
-    meant = [seen for seen in shown if about in ("object", seen.measured.label, seen.kind)]
-    if any(seen.visibility < _SEEN or seen.measured.points < _PIXELS for seen in meant):
+    meant = {mark: seen for mark, seen in shown.items() if about in ("object", seen.measured.label, seen.kind)}
+    if any(seen.visibility < _SEEN or seen.measured.points < _PIXELS for seen in meant.values()):
         return None
     words = (
         f"How many {_plural(about)} are in the image?"
@@ -113,10 +130,11 @@ def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generat
     )
     task = TASKS["count" if is_count else "existence"]
     prompt = prompt_for(_worded(task.name, random), words, (), () if is_count else ("yes", "no"))
-    return prompt, json.dumps({"count": len(meant)} if is_count else {"answer": "yes" if meant else "no"})
+    answer = json.dumps({"count": len(meant)} if is_count else {"answer": "yes" if meant else "no"})
+    return Drawn(prompt, answer, task.name, tuple(meant))
 
 
-def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> tuple[str, str] | None:
+def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> Drawn | None:
     """Return the question in which direction the camera moved, and its answer; None where no direction stands out."""
     looks = tuple(look_of(frame, QuestionConfig()) for frame in (first, second))
     found = camera_motion(Asked(Question("camera_motion"), TASKS["camera_motion"], looks))
@@ -124,7 +142,8 @@ def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> tupl
         return None
     options = TASKS["camera_motion"].answer
     assert isinstance(options, Choice)
-    return prompt_for(_worded("camera_motion", random), "", (), options.options), _choice(found.choice)
+    prompt = prompt_for(_worded("camera_motion", random), "", (), options.options)
+    return Drawn(prompt, _choice(found.choice), "camera_motion")
 
 
 def _prompt(task: str, chosen: Sequence[Thing], random: np.random.Generator) -> str:
@@ -167,6 +186,11 @@ def _above_below(things: Sequence[Thing]) -> str | None:
         return None
     apart = abs(float(a.center[2] - b.center[2])) - (a.height + b.height) / 2
     return None if apart < -_PLAY else _choice("above" if a.center[2] > b.center[2] else "below")
+
+
+def _stacked(things: Sequence[Thing]) -> list[tuple[Thing, Thing]]:
+    """Return the pairs of which one thing is clearly above the other; of pairs drawn at random hardly any are."""
+    return [both for both in itertools.permutations(things, 2) if _above_below(both) is not None]
 
 
 def _extreme(

@@ -2,20 +2,19 @@
 
 =============== ===================================================================================================
 ``boxes``       an image, and the boxes of its listing to be written; beside it what each part of the image shows
-``contents``    what a box holds, cut out of an image, and the rest of its entry to be written
-``sides``       no image: the entries of two marks, and the question which is left of the other
+``contents``    what a box holds, cut out of an image, and its kind and colour to be written
+``lengths``     no image: the boxes, kinds and colours of a listing, and the whole listing to be written
 ``choices``     no image: the entries of some marks, and a question that one of a few words answers
 ``comparisons`` no image: a listing, and questions that are answered from it
-``looks``       an image with its listing, and questions
 =============== ===================================================================================================
 
-Every exercise follows from (store, seed, number) alone. The lengths in a listing that is given are as uncertain as those that a
-model writes, so that it learns how far to trust them.
+Every exercise follows from (store, seed, number) alone. For ``comparisons`` the lengths in a listing that is given are as
+uncertain as those that a model writes, so that it learns how far to trust them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import overload
@@ -28,26 +27,31 @@ from joyai_ros.training.data.ask import vocabulary_of
 from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm import comparisons
-from joyai_ros.training.mllm.comparisons import ask_marked, ask_motion, ask_named, things_of
+from joyai_ros.training.mllm.comparisons import Drawn, ask_marked, ask_motion, ask_named, things_of
+from joyai_ros.training.mllm.evidence import evidence_of, motion_evidence
 from joyai_ros.training.mllm.samples import ImageRef, Sample
-from joyai_ros.understanding.listing import LIST, Entry, box_words, boxes_text, content_words, listing_text, quoted
-
-KINDS = BOXES, CONTENTS, SIDES, CHOICES, COMPARISONS, LOOKS = (
-    "boxes",
-    "contents",
-    "sides",
-    "choices",
-    "comparisons",
-    "looks",
+from joyai_ros.understanding.listing import (
+    LEAD_END,
+    LIST,
+    Entry,
+    box_words,
+    boxes_text,
+    content_words,
+    in_order,
+    listing_text,
+    quoted,
+    seen_text,
 )
-_TASKS = {SIDES: comparisons.FIRST, CHOICES: comparisons.CHOICES}
+
+KINDS = BOXES, CONTENTS, LENGTHS, CHOICES, COMPARISONS = ("boxes", "contents", "lengths", "choices", "comparisons")
 VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
 _NAMED = 0.25  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
-_MOTIONS = 0.05  # share of the exercises that ask how the camera moved
+_MOTIONS = 0.1  # share of the exercises that ask how the camera moved
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
-_SCALE, _EACH = 0.05, 0.04  # standard deviations of given lengths: common to all of an image, and of each
+_SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
+_EACH = (0.02, 0.03, 0.07, 0.09)  # and of each: of right and distance together, ahead, longest and height
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
@@ -94,13 +98,15 @@ class Exercises(Sequence[Sample]):
             return self._boxes(name, frame, random)
         if self._kind == CONTENTS:
             return self._content(name, frame, random)
-        if self._kind in _TASKS:
-            found = ask_marked(things_of(frame), random, _TASKS[self._kind])
-            return self._asked(name, (frame,), True, [found], random) if found else self._boxes(name, frame, random)
+        if self._kind == LENGTHS:
+            return self._lengths(name, frame, random)
+        if self._kind == CHOICES:
+            found = ask_marked(things_of(frame), random, comparisons.CHOICES)
+            return self._asked(frame, True, [found], random) if found else self._boxes(name, frame, random)
         sample = None
         if random.random() < _MOTIONS:
-            sample = self._motion(name, frame, [other for other in frames if other.scene == frame.scene], random)
-        return sample or self._questions(name, frame, random) or self._boxes(name, frame, random)
+            sample = self._motion(frame, [other for other in frames if other.scene == frame.scene], random)
+        return sample or self._questions(frame, random) or self._boxes(name, frame, random)
 
     def _read(self, shard: int) -> tuple[Frame, ...]:
         return self._store.read(self._entries[shard]).frames
@@ -116,52 +122,61 @@ class Exercises(Sequence[Sample]):
         return Sample(frame.id, BOXES, (ref,), LIST, text, self._kind, cells=True, asks=False)
 
     def _content(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
-        """Return the rest of an entry; where a frame has none, its boxes."""
+        """Return what a box holds; where a frame has none, its boxes."""
         ref = self._ref(shard, frame, random)
-        numbered = _numbered(frame, ref.marked, ref.mirrored)
+        numbered = list(_numbered(frame, ref.marked, ref.mirrored).items())
         if not numbered:
             return self._boxes(shard, frame, random)
         number, entry = numbered[int(random.integers(len(numbered)))]
         box = _jittered(entry.box, random)
-        ref, text = replace(ref, cut=box, thing=number), "".join(content_words(entry))
+        ref, text = replace(ref, cut=box, thing=number - 1), "".join(content_words(entry))
         prompt = "".join(box_words(box))
         return Sample(frame.id, CONTENTS, (ref,), prompt, text, self._kind, cells=True, asks=False)
 
-    def _questions(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample | None:
+    def _lengths(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
+        """Return the lengths of all entries; where a frame has none, its boxes."""
+        ref = self._ref(shard, frame, random)
+        entries = entries_of(frame, ref.marked, ref.mirrored)
+        if not entries:
+            return self._boxes(shard, frame, random)
+        given = in_order([replace(entry, box=_jittered(entry.box, random), mark=None) for entry in entries])
+        return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
+
+    def _questions(self, frame: Frame, random: np.random.Generator) -> Sample | None:
         """Return questions about a frame; None where there is nothing clear to be asked."""
         marked = bool(random.random() >= _NAMED)
         if marked:
             found = [ask_marked(things_of(frame), random)]
         else:
             found = [ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER)]
-        asked = [both for both in dict.fromkeys(found) if both is not None]
+        asked = [drawn for drawn in dict.fromkeys(found) if drawn is not None]
         if not asked:
             return None
-        return self._asked(shard, (frame,), marked, asked, random)
+        return self._asked(frame, marked, asked, random)
 
-    def _motion(
-        self, shard: str, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator
-    ) -> Sample | None:
+    def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
         """Return the question how the camera moved from a frame to another of its scene."""
         other = of_scene[int(random.integers(len(of_scene)))]
         found = ask_motion(frame, other, random)
-        return None if found is None else self._asked(shard, (frame, other), False, [found], random)
+        if found is None:
+            return None
+        both = [unsure(_numbered(each, marked=False, mirrored=False), random) for each in (frame, other)]
+        lead = "".join(listing_text(list(each.values())) + LEAD_END for each in both)
+        first, second = (
+            {each.objects[number - 1].id: entry for number, entry in entries.items()}
+            for each, entries in zip((frame, other), both, strict=True)
+        )
+        answer = motion_evidence(first, second) + found.answer
+        return Sample(frame.id, "questions", (), found.prompt, answer, self._kind, lead=lead, weight=_WEIGHT)
 
-    def _asked(
-        self,
-        shard: str,
-        frames: Sequence[Frame],
-        marked: bool,
-        asked: Sequence[tuple[str, str]],
-        random: np.random.Generator,
-    ) -> Sample:
-        listings = [listing_text(unsure(entries_of(frame, marked), random)) for frame in frames]
-        leads = [quoted(listing, asked[0][0]) for listing in listings]
-        images: tuple[ImageRef, ...] = ()
-        if self._kind == LOOKS:
-            images = tuple(ImageRef(str(self._store.folder), shard, frame.id, marked) for frame in frames)
-        name, lead, more = frames[0].id, "".join(leads), tuple(asked[1:])
-        return Sample(name, "questions", images, *asked[0], self._kind, lead=lead, more=more, weight=_WEIGHT)
+    def _asked(self, frame: Frame, marked: bool, asked: Sequence[Drawn], random: np.random.Generator) -> Sample:
+        entries = _numbered(frame, marked, mirrored=False)
+        if self._kind == COMPARISONS:
+            entries = unsure(entries, random)
+        lead = quoted(listing_text(list(entries.values())), asked[0].prompt)
+        turns = [(each.prompt, evidence_of(each.task, each.about, entries) + each.answer) for each in asked]
+        more = tuple(turns[1:])
+        return Sample(frame.id, "questions", (), *turns[0], self._kind, lead=lead, more=more, weight=_WEIGHT)
 
 
 def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Sample]]:
@@ -171,13 +186,13 @@ def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Samp
 
 def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry]:
     """Return what a frame's listing says: of everything in sight with its marks, or without of what is well in sight."""
-    return [entry for _, entry in _numbered(frame, marked, mirrored)]
+    return list(_numbered(frame, marked, mirrored).values())
 
 
-def _numbered(frame: Frame, marked: bool, mirrored: bool) -> list[tuple[int, Entry]]:
-    """Return the entries of a frame, each with the place of its object in the frame."""
+def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
+    """Return the entries of a frame by the number of their object in the frame, from 1."""
     basis = level_basis(frame.up)
-    found = []
+    found = {}
     for number, thing in enumerate(frame.objects, start=1):
         if thing.measured.box is None or not (marked or thing.visibility >= _LEAST_SEEN):
             continue
@@ -185,7 +200,7 @@ def _numbered(frame: Frame, marked: bool, mirrored: bool) -> list[tuple[int, Ent
         if mirrored:
             x0, y0, x1, y1 = entry.box
             entry = replace(entry, box=(1.0 - x1, y0, 1.0 - x0, y1), right=-entry.right)
-        found.append((number - 1, entry))
+        found[number] = entry
     return found
 
 
@@ -219,14 +234,14 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
     )
 
 
-def unsure(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
+def unsure(entries: Mapping[int, Entry], random: np.random.Generator) -> dict[int, Entry]:
     """Return entries with lengths as uncertain as a model's."""
     if random.random() < _CERTAIN:
-        return list(entries)
+        return dict(entries)
     common = 1.0 + _SCALE * random.standard_normal()
-    found = []
-    for entry in entries:
-        way, ahead, longest, height = common + _EACH * random.standard_normal(4)
+    found = {}
+    for number, entry in entries.items():
+        way, ahead, longest, height = common + np.array(_EACH) * random.standard_normal(4)
         lengths = {"right": entry.right * way, "ahead": entry.ahead * ahead, "distance": entry.distance * way}
-        found.append(replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height))
+        found[number] = replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height)
     return found

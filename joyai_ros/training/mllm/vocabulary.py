@@ -1,7 +1,8 @@
 """The words of a small model that lists what it sees: what it reads and writes most takes few tokens.
 
-The system text, the pieces of the task table's wordings and the marks are one token each, and so is every two-digit number of a
-listing. The rows of these numbers begin as waves over their value, so that what is learned of 41 holds nearly for 42 too.
+The system text, the pieces of the task table's wordings and the marks are one token each, and so is every number of a listing
+with its letter. The rows of these numbers begin as waves over their value, and what tells one letter's from another's is added:
+so what is learned of 41 holds nearly for 42 too.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _ANSWERS = (
     '{"objects": [{"bbox_2d": [1, 2, 3, 4], "label": "red mug"}]} {"text": "a"}',
     '{"yaw_deg": 1.2, "pitch_deg": 1, "roll_deg": 1, "right_m": 1, "up_m": 1, "forward_m": 1}',
 )
-_OFTEN, _NUMBERS_OFTEN = 20, 500  # times that words and numbers stand in the texts, so that they become tokens
+_OFTEN = 20  # times that words stand in the texts, so that they become tokens
+_VALUES = 100  # of each field
 _WAVES = 12  # by which the rows of numbers differ
 _SPREAD = 0.05  # standard deviation of the first weights of the embedding
 
@@ -50,6 +52,7 @@ def phrases() -> list[str]:
             found |= {piece for piece in re.split(r"\{\w+\}", wording) if len(piece.split()) > 1}
         if isinstance(task.answer, Choice):
             found.add(f" Answer with one of: {', '.join(task.answer.options)}.")
+    found |= {word for words in NUMBERS.values() for word in words}
     return sorted(found | {mark_word(number) for number in range(1, MOST_ENTRIES + 1)})
 
 
@@ -60,11 +63,11 @@ def listing_texts() -> list[str]:
     options = [f'"{word}" {word}' for options in choices for word in options]
     names = [f'"{color} {kind}" all {kind}s; {kind}es' for color in COLORS for kind in _KINDS]
     asked = [wording for name in TASKS for wording in wordings(name)]
-    return [*[*words, *options, *names, *asked, *_ANSWERS * 4] * _OFTEN, *NUMBERS * _NUMBERS_OFTEN]
+    return [*words, *options, *names, *asked, *_ANSWERS * 4] * _OFTEN
 
 
 def set_numbers(model: Any, tokenizer: Any) -> None:
-    """Spread a new model's embedding, and begin the rows of two-digit numbers as waves over their value.
+    """Spread a new model's embedding, and begin the rows of a listing's numbers as waves over their value.
 
     Args:
         model: ``Qwen3VLForConditionalGeneration``; changed.
@@ -72,13 +75,15 @@ def set_numbers(model: Any, tokenizer: Any) -> None:
     """
     import torch
 
-    tokens = [tokenizer.encode(number, add_special_tokens=False)[0] for number in NUMBERS]
     with torch.no_grad():
         rows = model.get_input_embeddings().weight
         rows.normal_(std=_SPREAD)
-        value = torch.arange(len(NUMBERS)) / len(NUMBERS)
+        value = torch.arange(_VALUES) / _VALUES
         phases = torch.stack([math.pi * wave * value for wave in range(1, _WAVES + 1)])
         heights = 1.0 / torch.arange(1, _WAVES + 1).sqrt()[:, None]
         waves = torch.cat([phases.cos() * heights, phases.sin() * heights]).T  # (100, 2 x waves)
         smooth = waves @ torch.randn(2 * _WAVES, rows.shape[1])
-        rows[tokens] = smooth * (_SPREAD / smooth.std())
+        smooth *= _SPREAD / smooth.std()
+        for words in NUMBERS.values():
+            tokens = [tokenizer.encode(word, add_special_tokens=False)[0] for word in words]
+            rows[tokens] = smooth + torch.randn(rows.shape[1]) * _SPREAD
