@@ -35,6 +35,7 @@ CUTOUT = 48  # pixels along the side of what is cut out
 MOST_ENTRIES = 16
 LEAD_END = "\n"  # of what a prompt quotes of a listing
 EVIDENCE_END = "\n"  # of what a model quotes of its listing before an answer
+LESS, MORE = " less", " more"  # how two numbers compare, in evidence
 UNKNOWN = " thing"  # kind or colour that is not known
 BOX_FIELDS, LENGTH_FIELDS = "xywh", "radlt"
 # By field, the words for its numbers from 0.

@@ -18,7 +18,9 @@ from joyai_ros.understanding.listing import (
     BOX_FIELDS,
     EVIDENCE_END,
     LENGTH_FIELDS,
+    LESS,
     LIST,
+    MORE,
     MOST_ENTRIES,
     NUMBERS,
     UNKNOWN,
@@ -35,7 +37,7 @@ from joyai_ros.understanding.tasks import COLORS
 _T = TypeVar("_T")
 _Start: TypeAlias = tuple[str, str, Box2D]  # of an entry: its mark, its box in words, and its box
 _NEXT, _END = ";", "."
-_EVIDENCE = 40  # tokens, at most
+_EVIDENCE = 80  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
 
 
@@ -63,9 +65,10 @@ class ListingWriter:
         kinds = [token for token, word in enumerate(words) if _is_word(word)]
         self._kinds = torch.tensor(sorted({*kinds, *self._tokens([UNKNOWN]).tolist()}), device=network.device)
         marks = self._tokens([mark_word(number) for number in range(1, MOST_ENTRIES + 1)])
-        end = self._tokens([EVIDENCE_END])
+        end, compared = self._tokens([EVIDENCE_END]), self._tokens([LESS, MORE])
         self._evidence_end = int(end)
-        self._evidence_words = torch.cat([end, marks, *self._numbers.values(), self._colors[:-1], self._kinds])
+        numbers = self._numbers.values()
+        self._evidence_words = torch.cat([end, compared, marks, *numbers, self._colors[:-1], self._kinds])
         self._word = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
 
     def write(

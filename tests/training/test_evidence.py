@@ -15,16 +15,23 @@ def test_it_quotes_the_fields_in_the_order_of_the_question():
     assert evidence_of("object_distance", (2, 5), ENTRIES) == " r54 a41 l24 r40 a30 l40\n"
     assert evidence_of("color", (5,), ENTRIES) == " blue\n"
 
-
-def test_where_a_mark_is_the_answer_each_stands_behind_its_own():
-    assert evidence_of("depth_order", (7, 2, 5), ENTRIES) == " (mark 7) d50 (mark 2) d45 (mark 5) d35\n"
     assert evidence_of("above_below", (2, 5), ENTRIES) == " mug y50 h20 a41 box y30 h20 a30\n"
 
 
-def test_what_was_found_is_numbered_from_left_to_right():
-    assert evidence_of("count", (7, 2, 5), ENTRIES) == " (mark 1) x15 (mark 2) x40 (mark 3) x75\n"
-    assert evidence_of("existence", (), ENTRIES) == "\n"
-    assert evidence_of("count", (2, 9), ENTRIES) == " (mark 1) x40\n", "what is not listed is not quoted"
+def test_where_a_mark_is_the_answer_the_better_of_two_is_kept():
+    wanted = " (mark 7) d50 (mark 2) d45 less (mark 2) d45 (mark 5) d35 less (mark 5) d35\n"
+    assert evidence_of("depth_order", (7, 2, 5), ENTRIES) == wanted
+    assert evidence_of("depth_order", (5, 7), ENTRIES) == " (mark 5) d35 (mark 7) d50 more (mark 5) d35\n"
+    assert evidence_of("relative_size", (2, 5), ENTRIES) == " (mark 2) l24 (mark 5) l40 more (mark 5) l40\n"
+    assert evidence_of("relative_height", (5, 2), ENTRIES) == " (mark 5) t30 (mark 2) t20 less (mark 5) t30\n"
+
+
+def test_what_was_found_is_quoted_from_left_to_right():
+    found = " (mark 1) box blue r40 (mark 2) mug red r54 (mark 3) ball green r80\n"
+    assert evidence_of("count", (7, 2, 5), ENTRIES, "object") == " thing" + found
+    assert evidence_of("count", (2,), ENTRIES, "mug") == " mug (mark 1) mug red r54\n"
+    assert evidence_of("existence", (), ENTRIES, "grey L-shaped block") == " l grey\n"
+    assert evidence_of("count", (2, 9), ENTRIES, "mug") == " mug (mark 1) mug red r54\n", "what is listed is quoted"
 
 
 def test_a_motion_shows_in_the_outermost_things_that_both_views_name_once():

@@ -34,6 +34,7 @@ _SHORTEST = 0.02  # metres that are asked for
 _SEEN, _PIXELS = 0.5, 30  # share and pixels of an object that must be seen
 CHOICES = ("left_right", "front_behind", "above_below", "depth_order", "relative_size", "color")  # answered by one word
 _PLAY = 0.02  # metres by which what lies on something may sink into its box
+_DEPTH_ORDER = (2, 5)  # from so many things to fewer than so many
 _TRIES = 8
 
 
@@ -69,12 +70,14 @@ class Drawn:
         prompt, answer: as a model reads and writes them.
         task: in the task table.
         about: numbers of the objects in the frame, from 1, that it is about or whose presence it asks for.
+        named: what is to be found, where it asks for the presence of something.
     """
 
     prompt: str
     answer: str
     task: str
     about: tuple[int, ...] = ()
+    named: str = ""
 
 
 def things_of(frame: Frame) -> list[Thing]:
@@ -89,17 +92,19 @@ def things_of(frame: Frame) -> list[Thing]:
     return found
 
 
-def ask_marked(things: Sequence[Thing], random: np.random.Generator, tasks: Sequence[str] = ()) -> Drawn | None:
-    """Return a question about marked objects and its answer; None where none was found that has a clear one.
+def ask_marked(things: Sequence[Thing], random: np.random.Generator, tasks: Sequence[str] = ()) -> list[Drawn]:
+    """Return questions about some marked objects, the same for all; none where none was found that has a clear answer.
 
     Args:
         things: what may be asked about.
         random: decides what is.
-        tasks: of which it is; empty for any.
+        tasks: of which the first is; empty for any. The others are of as many objects.
     """
     for _ in range(_TRIES):
         task = str(random.choice(tasks or list(_MARKED)))
         least, answer_of = _MARKED[task]
+        if task == "depth_order":
+            least = int(random.integers(*_DEPTH_ORDER))
         if len(things) < least:
             continue
         groups = _stacked(things) if task == "above_below" else ()
@@ -109,8 +114,13 @@ def ask_marked(things: Sequence[Thing], random: np.random.Generator, tasks: Sequ
             chosen = [things[int(index)] for index in random.permutation(len(things))[:least]]
         answer = answer_of(chosen)
         if answer is not None:
-            return Drawn(_prompt(task, chosen, random), answer, task, tuple(thing.mark for thing in chosen))
-    return None
+            others = [other for other in tasks or _MARKED if _MARKED[other][0] == least and other != task]
+            answers = {task: answer} | {
+                other: _MARKED[other][1](chosen) for other in random.permutation(others).tolist()
+            }
+            marks = tuple(thing.mark for thing in chosen)
+            return [Drawn(_prompt(name, chosen, random), said, name, marks) for name, said in answers.items() if said]
+    return []
 
 
 def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generator) -> Drawn | None:
@@ -131,7 +141,7 @@ def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generat
     task = TASKS["count" if is_count else "existence"]
     prompt = prompt_for(_worded(task.name, random), words, (), () if is_count else ("yes", "no"))
     answer = json.dumps({"count": len(meant)} if is_count else {"answer": "yes" if meant else "no"})
-    return Drawn(prompt, answer, task.name, tuple(meant))
+    return Drawn(prompt, answer, task.name, tuple(meant), about)
 
 
 def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> Drawn | None:
@@ -259,7 +269,7 @@ _MARKED: dict[str, tuple[int, Callable[[Sequence[Thing]], str | None]]] = {
     "left_right": (2, _left_right),
     "front_behind": (2, _front_behind),
     "above_below": (2, _above_below),
-    "depth_order": (3, _depth_order),
+    "depth_order": (2, _depth_order),  # or more
     "relative_size": (2, _relative_size),
     "relative_height": (2, _relative_height),
     "relative_distance": (3, _relative_distance),

@@ -45,7 +45,7 @@ from joyai_ros.understanding.listing import (
 
 KINDS = BOXES, CONTENTS, LENGTHS, CHOICES, COMPARISONS = ("boxes", "contents", "lengths", "choices", "comparisons")
 VARIANTS = 64  # of each exercise with a frame
-_TOGETHER = 6  # questions after a whole listing, at most; after the entries of some marks there is one
+_TOGETHER = 6  # questions after a whole listing, at most
 _NAMED = 0.25  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
 _MOTIONS = 0.1  # share of the exercises that ask how the camera moved
@@ -102,7 +102,7 @@ class Exercises(Sequence[Sample]):
             return self._lengths(name, frame, random)
         if self._kind == CHOICES:
             found = ask_marked(things_of(frame), random, comparisons.CHOICES)
-            return self._asked(frame, True, [found], random) if found else self._boxes(name, frame, random)
+            return self._asked(frame, True, found, random) if found else self._boxes(name, frame, random)
         sample = None
         if random.random() < _MOTIONS:
             sample = self._motion(frame, [other for other in frames if other.scene == frame.scene], random)
@@ -146,13 +146,11 @@ class Exercises(Sequence[Sample]):
         """Return questions about a frame; None where there is nothing clear to be asked."""
         marked = bool(random.random() >= _NAMED)
         if marked:
-            found = [ask_marked(things_of(frame), random)]
+            asked = ask_marked(things_of(frame), random)
         else:
-            found = [ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER)]
-        asked = [drawn for drawn in dict.fromkeys(found) if drawn is not None]
-        if not asked:
-            return None
-        return self._asked(frame, marked, asked, random)
+            named = (ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER))
+            asked = [drawn for drawn in dict.fromkeys(named) if drawn is not None]
+        return self._asked(frame, marked, asked, random) if asked else None
 
     def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
         """Return the question how the camera moved from a frame to another of its scene."""
@@ -174,7 +172,7 @@ class Exercises(Sequence[Sample]):
         if self._kind == COMPARISONS:
             entries = unsure(entries, random)
         lead = quoted(listing_text(list(entries.values())), asked[0].prompt)
-        turns = [(each.prompt, evidence_of(each.task, each.about, entries) + each.answer) for each in asked]
+        turns = [(each.prompt, evidence_of(each.task, each.about, entries, each.named) + each.answer) for each in asked]
         more = tuple(turns[1:])
         return Sample(frame.id, "questions", (), *turns[0], self._kind, lead=lead, more=more, weight=_WEIGHT)
 

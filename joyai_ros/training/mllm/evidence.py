@@ -1,23 +1,32 @@
 """What of a listing an answer follows from: a model writes it down before the answer, as one line.
 
-A comparison of two numbers of a listing is learned in a few hundred steps where they stand side by side, and hardly at all
-where they have to be found and compared at once.
+It is one small step after the other: to find a number, to compare two that stand side by side, to keep the better of two, to go
+on from a word to what follows it in the listing. Each of them is learned in a few hundred steps, all at once hardly ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from joyai_ros.understanding.listing import EVIDENCE_END, Entry, content_words, field_words, in_order, mark_word
+from joyai_ros.understanding.listing import (
+    EVIDENCE_END,
+    LESS,
+    MORE,
+    UNKNOWN,
+    Entry,
+    content_words,
+    field_words,
+    in_order,
+    kind_word,
+    mark_word,
+)
+from joyai_ros.understanding.tasks import COLORS
 
 # The fields of each thing that an answer follows from.
 _FIELDS = {
     "left_right": "r",
     "front_behind": "a",
     "above_below": "yha",
-    "depth_order": "d",
-    "relative_size": "l",
-    "relative_height": "t",
     "relative_distance": "ra",
     "camera_distance": "d",
     "object_distance": "ral",
@@ -27,26 +36,62 @@ _FIELDS = {
     "direction_to_go": "ra",
 }
 _BY_KIND = ("above_below",)  # what lies on what depends on what they are
-_AMONG = ("depth_order", "relative_size", "relative_height", "relative_distance")  # answered by a mark
-_FOUND = ("count", "existence")  # of what was found among all, each with its number and its place
-_PLACE, _PLACE_AROUND = "x", "ra"
+_BEST = {
+    "depth_order": ("d", False),
+    "relative_size": ("l", True),
+    "relative_height": ("t", True),
+}  # and whether it is the most
+_FOUND = ("count", "existence")  # of what was found among all
+_PLACE, _PLACE_AROUND = "r", "ra"
 
 
-def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry]) -> str:
+def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], named: str = "") -> str:
     """Return the line before an answer.
 
     Args:
         task: of the question.
         about: numbers of the things that it is about, or that were found.
         entries: of the listing, by number.
+        named: what was to be found; it stands first, in the words of a listing.
     """
     known = [number for number in about if number in entries]
     if task in _FOUND:
         found = in_order([entries[number] for number in known])
-        words = [mark_word(place) + field_words(entry)[_PLACE] for place, entry in enumerate(found, 1)]
+        words = [_listed(named), *(_found(place, entry) for place, entry in enumerate(found, start=1))]
+    elif task in _BEST:
+        words = _best(*_BEST[task], {number: entries[number] for number in known})
     else:
         words = [_words(task, number, entries[number]) for number in known]
     return "".join(words) + EVIDENCE_END
+
+
+def _listed(named: str) -> str:
+    """Return the kind, and the colour where one is said, as an entry has them; of any object, that it is one."""
+    if named == "object":
+        return UNKNOWN
+    color, _, kind = named.partition(" ")
+    return kind_word(kind) + f" {color}" if color in COLORS and kind else kind_word(named)
+
+
+def _found(place: int, entry: Entry) -> str:
+    """Return what is quoted of the first, second, ... thing that was found: in a listing the words follow each other."""
+    return "".join([mark_word(place), *content_words(entry), field_words(entry)[_PLACE]])
+
+
+def _best(field: str, is_most: bool, entries: Mapping[int, Entry]) -> list[str]:
+    """Return one thing after the other, each compared with the best of those before it, and the best of both."""
+    words: list[str] = []
+    best = ""
+    for number, entry in entries.items():
+        new = mark_word(number) + field_words(entry)[field]
+        words.append(new)
+        if best:
+            less = new[-2:] < best[-2:]
+            best = best if less == is_most else new
+            words += [LESS if less else MORE, best]
+        else:
+            best = new
+    return words
 
 
 def _words(task: str, number: int, entry: Entry) -> str:
@@ -57,7 +102,7 @@ def _words(task: str, number: int, entry: Entry) -> str:
     quoted = "".join(fields[field] for field in _FIELDS[task])
     if task in _BY_KIND:
         quoted = content_words(entry)[0] + quoted
-    return mark_word(number) + quoted if task in _AMONG else quoted
+    return mark_word(number) + quoted if task == "relative_distance" else quoted
 
 
 def motion_evidence(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from joyai_ros.geometry.arrays import ColorImage
@@ -119,7 +120,7 @@ class Pictures:
             color = np.ascontiguousarray(color[:, ::-1])
             boxes = [box and (width - box[2], box[1], width - box[0], box[3]) for box in boxes]
         if ref.gain != 1.0:
-            color = np.clip(color * ref.gain, 0, 255).astype(np.uint8)
+            color = cv2.convertScaleAbs(color, alpha=ref.gain)
         if ref.marked:
             color = draw_marks(color, boxes)
         return color if ref.cut is None else cut_out(color, ref.cut)

@@ -13,7 +13,7 @@ from typing import Any
 
 from joyai_ros.training.data.templates import wordings
 from joyai_ros.understanding.formats import Choice
-from joyai_ros.understanding.listing import LIST, MOST_ENTRIES, NUMBERS, UNKNOWN, mark_word
+from joyai_ros.understanding.listing import LESS, LIST, MORE, MOST_ENTRIES, NUMBERS, UNKNOWN, mark_word
 from joyai_ros.understanding.prompts import SYSTEM
 from joyai_ros.understanding.tasks import COLORS, TASKS
 
@@ -52,7 +52,7 @@ def phrases() -> list[str]:
             found |= {piece for piece in re.split(r"\{\w+\}", wording) if len(piece.split()) > 1}
         if isinstance(task.answer, Choice):
             found.add(f" Answer with one of: {', '.join(task.answer.options)}.")
-    found |= {word for words in NUMBERS.values() for word in words}
+    found |= {LESS, MORE} | {word for words in NUMBERS.values() for word in words}
     return sorted(found | {mark_word(number) for number in range(1, MOST_ENTRIES + 1)})
 
 
