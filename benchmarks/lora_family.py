@@ -105,7 +105,7 @@ def measured(
 
 
 def _recipe(base: str, new: Path, old: Path, steps: int) -> dict[str, Any]:
-    kinds = {"boxes": 0.5, "contents": 2.0, "comparisons": 0.25, "looks": 0.25}
+    kinds = {"boxes": 0.5, "contents": 2.0, "lengths": 0.25, "comparisons": 0.25}
     return {
         "name": "family",
         "base": base,

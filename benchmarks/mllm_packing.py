@@ -39,7 +39,7 @@ COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing"
 STORE = ("simulator.longest_side=160", "split.test=0", "split.validation=0", "questions.tasks=[color]")
 SCENES, STEPS = 8, 12
 RECIPES = Path(__file__).parents[1] / "models" / "recipes"
-RECIPE, SIZES = RECIPES / "small-und.yaml", RECIPES / "small-und-start.yaml"
+RECIPE = RECIPES / "small-und.yaml"
 LEAST_REAL, LEAST_GAIN = 0.95, 1.5
 IGNORED = -100
 
@@ -72,9 +72,8 @@ def measured(steps: int = STEPS) -> Outcome:
         build_store(folder, simulator_sources(SCENES, 0), 0, load(DataConfig, None, STORE))
         store = Store(folder)
         config = load(MllmTraining, RECIPE, [f"stores=[{folder}]"])
-        sizes = load(MllmTraining, SIZES, []).scratch
         pools = pools_of({"tables": {**read_datasets(store, "train"), **exercises_of(store, "train", 0)}})
-        models = [scratch_model(sizes, [], 0) for _ in range(2)]
+        models = [scratch_model(config.scratch, [], 0) for _ in range(2)]
         mixture = Mixture(config, pools, Encoder(models[0][1], Pictures([store], "train"), config.pixels))
         # Spread over the run: its stages have mixtures of their own.
         places = [config.loop.steps * number // (steps + 1) for number in range(steps + 1)]
