@@ -14,9 +14,8 @@ uncertain as those that a model writes, so that it learns how far to trust them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -65,13 +64,16 @@ class Exercises(Sequence[Sample]):
         split: of it.
         kind: see above.
         seed: of everything drawn.
+        frames: returns those of a shard.
     """
 
-    def __init__(self, store: Store, split: str, kind: str, seed: int) -> None:
+    def __init__(
+        self, store: Store, split: str, kind: str, seed: int, frames: Callable[[ShardEntry], tuple[Frame, ...]]
+    ) -> None:
         self._store, self._kind, self._seed = store, kind, seed
         self._entries: list[ShardEntry] = list(store.shards(split))
         self._ends = np.cumsum([entry.counts["frames"] for entry in self._entries])
-        self._frames = lru_cache(maxsize=None)(self._read)
+        self._frames_of = frames
         self._vocabulary = vocabulary_of(self._frames(0)) if self._entries else []
 
     def __len__(self) -> int:
@@ -108,8 +110,8 @@ class Exercises(Sequence[Sample]):
             sample = self._motion(frame, [other for other in frames if other.scene == frame.scene], random)
         return sample or self._questions(frame, random) or self._boxes(name, frame, random)
 
-    def _read(self, shard: int) -> tuple[Frame, ...]:
-        return self._store.read(self._entries[shard]).frames
+    def _frames(self, shard: int) -> tuple[Frame, ...]:
+        return self._frames_of(self._entries[shard])
 
     def _ref(self, shard: str, frame: Frame, random: np.random.Generator) -> ImageRef:
         marked, mirrored = bool(random.random() < 0.5), bool(random.random() < 0.5)
@@ -179,7 +181,14 @@ class Exercises(Sequence[Sample]):
 
 def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Sample]]:
     """Return all kinds of exercises with a split of a store."""
-    return {kind: Exercises(store, split, kind, seed) for kind in KINDS}
+    read: dict[str, tuple[Frame, ...]] = {}
+
+    def frames(entry: ShardEntry) -> tuple[Frame, ...]:
+        if entry.name not in read:
+            read[entry.name] = store.read(entry).frames
+        return read[entry.name]
+
+    return {kind: Exercises(store, split, kind, seed, frames) for kind in KINDS}
 
 
 def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry]:

@@ -40,6 +40,7 @@ class MllmLearner:
         self._teacher: Any = None
         self._ahead = ThreadPoolExecutor(1, "packs")
         self._coming: tuple[tuple[int, int], Future[Pack]] | None = None
+        self._next: tuple[int, int] | None = None
         pack_attention(model)
         if config.keep.weight and not config.lora.rank:
             self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
@@ -65,8 +66,8 @@ class MllmLearner:
         """Return a pack; where there is one to a step, the next is made while this one is learned from."""
         coming, self._coming = self._coming, None
         found = coming[1].result() if coming is not None and coming[0] == (step, part) else self._packed(step, part)
-        if self._config.loop.accumulation == 1 and step + 1 < self._config.loop.steps:
-            self._coming = (step + 1, part), self._ahead.submit(self._packed, step + 1, part)
+        has_next = self._config.loop.accumulation == 1 and step + 1 < self._config.loop.steps
+        self._next = (step + 1, part) if has_next else None
         return found
 
     def _packed(self, step: int, part: int) -> Pack:
@@ -87,6 +88,10 @@ class MllmLearner:
             "full": batch.tokens.shape[1] / self._config.tokens,
             "samples": float(len(batch.lengths)),
         }
+        if self._next is not None:
+            # From here to the next pack the interpreter is idle: the backward pass does not need it.
+            self._coming = self._next, self._ahead.submit(self._packed, *self._next)
+            self._next = None
         if not keeps:
             return total, figures
         kept = answers * 0.0
