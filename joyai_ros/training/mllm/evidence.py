@@ -36,11 +36,8 @@ _FIELDS = {
     "direction_to_go": "ra",
 }
 _BY_KIND = ("above_below",)  # what lies on what depends on what they are
-_BEST = {
-    "depth_order": ("d", False),
-    "relative_size": ("l", True),
-    "relative_height": ("t", True),
-}  # and whether it is the most
+# What is asked for the best of some things: its field, and whether it is the one with the most.
+_BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
 _FOUND = ("count", "existence")  # of what was found among all
 _PLACE, _PLACE_AROUND = "r", "ra"
 
