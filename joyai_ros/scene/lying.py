@@ -40,7 +40,9 @@ def fit_lying(
         pitch: metres between neighbouring depth pixels on it.
     """
     radius = (top - bottom) / 2.0
-    if seen.length < _LONG * 2.0 * radius or not _NARROW < seen.width / (2.0 * radius) < _WIDE + pitch / radius:
+    if radius <= 0.0 or seen.length < _LONG * 2.0 * radius:
+        return None
+    if not _NARROW < seen.width / (2.0 * radius) < _WIDE + pitch / radius:
         return None
     across = np.array([-seen.axis[1], seen.axis[0]])
     if float(across @ seen.center) < 0.0:

@@ -71,3 +71,8 @@ def test_a_long_box_is_none():
 def test_what_is_as_wide_as_long_is_none():
     points, _ = surface(0.04, 0.01, 0.0, np.array([0.0, 0.8]), True)
     assert completed(points, 0.08) is None
+
+
+def test_what_has_no_height_is_none():
+    points, _ = surface(0.03, 0.14, 0.0, np.array([0.1, 0.8]), False, count=600)
+    assert completed(points, 0.0) is None, "found by half a million broken inputs: it divided by its radius"
