@@ -163,6 +163,16 @@ def quoted(listing: str, prompt: str) -> str:
     return (";".join(chosen) + "." if chosen else listing) + LEAD_END
 
 
+def quoted_of_all(listings: Sequence[str], prompt: str) -> str:
+    """Return what a prompt quotes of the listings of several images: where it names marks, of those alone that have one.
+
+    An imagined view has no marks, so it cannot say anything about what a mark means.
+    """
+    named = {found[0] for found in _MARK.finditer(prompt)}
+    marked = [listing for listing in listings if named & {found[0] for found in _MARK.finditer(listing)}]
+    return "".join(quoted(listing, prompt) for listing in marked or listings)
+
+
 def marks_in_order(marks: Marks) -> list[tuple[int, Box2D]]:
     """Return the marks in sight with their numbers, in the order of a listing."""
     seen = [(number, box) for number, box in enumerate(marks, start=1) if box is not None]

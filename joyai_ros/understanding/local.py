@@ -26,7 +26,7 @@ from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
-from joyai_ros.understanding.listing import quoted
+from joyai_ros.understanding.listing import quoted_of_all
 from joyai_ros.understanding.listing_writer import ListingWriter
 from joyai_ros.understanding.loading import load_shared, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
@@ -130,7 +130,7 @@ class LocalBackend:
         chats, prefixes = [], []
         for index, images in features.items():
             request = requests[index]
-            prompt = "".join(quoted(listing, request.prompt) for listing in listings[index]) + request.prompt
+            prompt = quoted_of_all(listings[index], request.prompt) + request.prompt
             shown = () if self._lister is not None else images
             chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in shown])
             prefix = partial(self._network.prefix, chat.prefix, shown)

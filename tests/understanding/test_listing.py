@@ -29,6 +29,7 @@ from joyai_ros.understanding.listing import (
     listing_text,
     marks_in_order,
     quoted,
+    quoted_of_all,
     seen_text,
 )
 from joyai_ros.understanding.local import LocalBackend
@@ -117,6 +118,15 @@ def test_a_prompt_quotes_the_marks_that_it_names():
     assert quoted(listing, "Is the cup (mark 12) left of the cup (mark 3)? (mark 12)") == " (mark 12) c; (mark 3) a.\n"
     assert quoted(listing, "How many?") == quoted(listing, "the cup (mark 2)") == listing + "\n"
     assert quoted(".", "the cup (mark 2)") == ".\n"
+
+
+def test_a_view_without_the_marks_that_are_named_is_not_quoted():
+    real, imagined = " (mark 3) a; (mark 1) b.", " c; d."
+    assert quoted_of_all([real, imagined], "the cup (mark 1)") == " (mark 1) b.\n"
+    assert quoted_of_all([imagined, real], "the cup (mark 3)") == " (mark 3) a.\n"
+    assert quoted_of_all([real, real], "the cup (mark 3)") == " (mark 3) a.\n" * 2
+    assert quoted_of_all([real, imagined], "How many?") == f"{real}\n{imagined}\n"
+    assert quoted_of_all([imagined], "the cup (mark 3)") == f"{imagined}\n" and quoted_of_all([], "How many?") == ""
 
 
 def test_marks_out_of_sight_are_not_listed():
