@@ -246,6 +246,15 @@ def test_a_sample_that_is_longer_than_a_pack(encoder):
         Mixture(config(tokens=128), [Pool("store", "texts", [long])], encoder).documents(0, 0)
 
 
+def test_of_a_sample_that_is_too_long_the_last_turns_are_left_out(encoder):
+    turns = tuple((f"mug {number} " * 20, "box") for number in range(6))
+    long = dataclasses.replace(SAMPLES[2], more=turns)
+    room = len(encoder.encode(dataclasses.replace(long, more=turns[:3])))
+    assert room < len(encoder.encode(long))
+    (found,) = Mixture(config(tokens=room), [Pool("store", "texts", [long])], encoder).documents(0, 0)
+    assert len(found) == room, "half of them fit"
+
+
 def test_the_tokenizer_has_the_drawing_pipelines_tokens(small):
     assert len(small[1].tokenizer(SYSTEM + "<|im_start|>").input_ids) == DROPPED_TOKENS
     with pytest.raises(ConfigError, match="larger vocabulary"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,6 +57,8 @@ class Mixture:
     def documents(self, step: int, part: int) -> list[Document]:
         """Return the documents of a pack; always the same for the same numbers.
 
+        Of a sample that is too long for a pack the last turns are left out.
+
         Raises:
             InputError: a sample is longer than a pack.
             StoreError: an image cannot be read.
@@ -70,6 +72,9 @@ class Mixture:
             samples = self._pools[number].samples
             sample = samples[int(random.integers(len(samples)))]
             document = self._encoder.encode(sample, self._general[number])
+            while len(document) > self._config.tokens and sample.more:
+                sample = replace(sample, more=sample.more[: len(sample.more) // 2])
+                document = self._encoder.encode(sample, self._general[number])
             if len(document) > self._config.tokens:
                 raise InputError(
                     f"the sample {sample.id} has {len(document)} tokens and a pack {self._config.tokens}; set tokens "
