@@ -38,8 +38,7 @@ from joyai_ros.training.mllm.scratch import scratch_model
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing"
 STORE = ("simulator.longest_side=160", "split.test=0", "split.validation=0", "questions.tasks=[color]")
 SCENES, STEPS = 8, 12
-RECIPES = Path(__file__).parents[1] / "models" / "recipes"
-RECIPE = RECIPES / "small-und.yaml"
+RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "small-und.yaml"
 LEAST_REAL, LEAST_GAIN = 0.95, 1.5
 IGNORED = -100
 
