@@ -205,7 +205,7 @@ def count_full_size() -> tuple[int, int]:
         with FlopCounterMode(display=False) as shared:
             features = network.features(torch.zeros(patches, values), grid)
             image = [network.model.config.image_token_id] * network.image_tokens(grid)
-            prefix = network.prefix([1, 2, 3, 4, *image, 5], [features])
+            prefix = network.prefix([1, 2, 3, 4, *image, 5], features)
         with FlopCounterMode(display=False) as each:
             cache = network.branch([prefix], QUESTION_TOKENS + ANSWER_TOKENS)
             ids = torch.zeros((1, QUESTION_TOKENS), dtype=torch.long, device="meta")

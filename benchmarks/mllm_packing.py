@@ -39,6 +39,7 @@ COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.mllm_packing"
 STORE = ("simulator.longest_side=160", "split.test=0", "split.validation=0", "questions.tasks=[color]")
 SCENES, STEPS = 8, 12
 RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "small-und.yaml"
+START = RECIPE.with_name("small-und-start.yaml")  # with the sizes of its model
 LEAST_REAL, LEAST_GAIN = 0.95, 1.5
 IGNORED = -100
 
@@ -72,7 +73,8 @@ def measured(steps: int = STEPS) -> Outcome:
         store = Store(folder)
         config = load(MllmTraining, RECIPE, [f"stores=[{folder}]"])
         pools = pools_of({"tables": {**read_datasets(store, "train"), **exercises_of(store, "train", 0)}})
-        models = [scratch_model(config.scratch, [], 0) for _ in range(2)]
+        sizes = load(MllmTraining, START, [f"stores=[{folder}]"]).scratch
+        models = [scratch_model(sizes, [], 0) for _ in range(2)]
         mixture = Mixture(config, pools, Encoder(models[0][1], Pictures([store], "train"), config.pixels))
         # Spread over the run: its stages have mixtures of their own.
         places = [config.loop.steps * number // (steps + 1) for number in range(steps + 1)]

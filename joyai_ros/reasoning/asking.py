@@ -12,7 +12,7 @@ from joyai_ros.reasoning.imagined import Imagine, from_depth, in_words, views_ar
 from joyai_ros.reasoning.measure import measure
 from joyai_ros.reasoning.measured import Measured
 from joyai_ros.reasoning.question import Asked, Look, Question
-from joyai_ros.reasoning.requests import format_of, marks_of, prompt_of, shown, spelled
+from joyai_ros.reasoning.requests import format_of, marks_of, prompt_of, spelled
 from joyai_ros.reasoning.resolve import resolve
 from joyai_ros.reasoning.wording import measured_in_words, said_in_words
 from joyai_ros.scene.answer import Answer
@@ -83,7 +83,7 @@ class Asker:
     def _request(self, asked: Asked, is_canceled: IsCanceled | None = None) -> ModelRequest:
         count, yaw_deg = asked.question.max_imagined_views, self._config.imagined_yaw_deg
         views = views_around(asked.looks[0].observation, count, yaw_deg, self._imagine, is_canceled)
-        images = (*shown(asked), *(view.image for view in views))
+        images = (*(look.observation.color for look in asked.looks), *(view.image for view in views))
         prompt = prompt_of(asked) + in_words(views)
         return ModelRequest(images, prompt, format_of(asked), SYSTEM, marks=marks_of(asked))
 

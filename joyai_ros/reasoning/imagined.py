@@ -85,8 +85,10 @@ def views_around(
 
 def in_words(views: list[View]) -> str:
     """Return what a model is told of the views that it is shown after the frames; empty where there are none."""
-    if not views:
-        return ""
-    drawn = any(view.method == "model" for view in views)
+    return words_of_views(len(views), any(view.method == "model" for view in views)) if views else ""
+
+
+def words_of_views(count: int, drawn: bool) -> str:
+    """Return what a model is told of some views that follow the frames, drawn by a model or computed from depth."""
     made = "drawn by a model and consistent with its depth" if drawn else "computed from depth"
-    return f" The last {len(views)} images show the first one's scene from other sides, {made}."
+    return f" The last {count} images show the first one's scene from other sides, {made}."

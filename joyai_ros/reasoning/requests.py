@@ -1,4 +1,4 @@
-"""What a model is shown and told of a question: marked images, the prompt, and the form of its answer.
+"""What a model is shown and told of a question: marks, the prompt, and the form of its answer.
 
 Questions to a model and the data that it is trained on are made by the same functions.
 """
@@ -7,27 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.reasoning.question import Asked, Look
-from joyai_ros.understanding.anchors import draw_marks
 from joyai_ros.understanding.formats import AnswerFormat, Choice
 from joyai_ros.understanding.listing import Marks
 from joyai_ros.understanding.prompts import Referent, plain, prompt_for
 
 
-def shown(asked: Asked) -> list[ColorImage]:
-    """Return the frames of a question; where it is about objects, all things are numbered in them.
+def marks_of(asked: Asked) -> tuple[Marks, ...]:
+    """Return the boxes that are numbered in each frame, as shares of the image; empty where the question is about none.
 
-    It is the same picture for every question about a frame, so that it is encoded once.
+    They are those of all things in it, the same for every question about a frame, so that it is encoded once.
     """
-    if not asked.things:
-        return [look.observation.color for look in asked.looks]
-    return [draw_marks(look.observation.color, [thing.box for thing in look.things]) for look in asked.looks]
-
-
-def marks_of(asked: Asked) -> tuple[Marks | None, ...]:
-    """Return the boxes that :func:`shown` numbers in each frame, as shares of the image; None where it numbers none."""
     if not asked.things:
         return ()
     return tuple(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
+from joyai_ros.understanding.backend import ModelRequest
+from joyai_ros.understanding.listing import Marks
 
 # Far apart in hue, and readable on most surfaces; RGB.
 _COLORS = (
@@ -42,6 +45,25 @@ def draw_marks(image: ColorImage, boxes: Sequence[Box2D | None]) -> ColorImage:
         cv2.rectangle(result, (x0, y0), (x1 - 1, y1 - 1), color, thick)
         _tag(result, str(number), (x0, y0), color, scale, thick)
     return np.asarray(result)
+
+
+def with_marks(requests: Sequence[ModelRequest]) -> list[ModelRequest]:
+    """Return requests with their marks drawn on the images; what several show alike is drawn once, and stays one object."""
+    drawn: dict[tuple[int, Marks], ColorImage] = {}
+
+    def shown(image: ColorImage, marks: Marks | None) -> ColorImage:
+        if marks is None:
+            return image
+        if (id(image), marks) not in drawn:
+            height, width = image.shape[:2]
+            boxes = [box and (box[0] * width, box[1] * height, box[2] * width, box[3] * height) for box in marks]
+            drawn[id(image), marks] = draw_marks(image, boxes)
+        return drawn[id(image), marks]
+
+    return [
+        replace(request, images=tuple(map(shown, request.images, (*request.marks, *([None] * len(request.images))))))
+        for request in requests
+    ]
 
 
 def _tag(

@@ -47,14 +47,14 @@ class ModelRequest:
     """One question as the model gets it.
 
     Attributes:
-        images: (H, W, 3) uint8 RGB, in the order in which the prompt speaks of them; sizes may differ.
+        images: (H, W, 3) uint8 RGB, in the order in which the prompt speaks of them; sizes may differ. Without marks.
         prompt: the text that follows the images.
         format: what the answer must look like.
         system: the text before everything else; empty for none.
         sampling: None for greedy decoding.
         max_tokens: of the answer; None for as many as its format can need.
-        marks: of each image, the boxes that are numbered on it, None where there are none; empty for none at all. A model that
-            lists what it sees is told them, to every other they are drawn alone.
+        marks: of each image, the boxes that are to be numbered on it, None where there are none; images beyond the last have
+            none. A model that lists what it sees is told them, for every other its backend draws them.
     """
 
     images: tuple[ColorImage, ...]

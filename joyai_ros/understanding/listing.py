@@ -9,16 +9,19 @@ frame of the viewer: how far to the right (cm, 50 is straight ahead), how far ah
 2 cm), and the longest side and how tall it is (in steps of 5 mm). A number says by its letter what it is of, so that a model
 finds it without counting words.
 
-The model writes it in three steps. It looks at the whole image and lists the boxes; it looks at what each box holds, cut out
-and brought to one size, so that a small thing is seen as well as a large one, and names kind and colour; and from all boxes
-with their names together it works out the lengths. Where boxes are known, because a question points at marks, they are given.
-Each entry then stands behind its mark, and a prompt quotes the entries of the marks that it is about.
+The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
+thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each; and from all of
+that together it works out the lengths. Windows over the whole image find the things, a window round each shows it once more.
+Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
+quotes the entries of the marks that it is about.
 
 An answer begins with its evidence, a line with the words of the listing that it follows from; the JSON comes after it.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,8 +33,9 @@ import numpy as np
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 
-LIST = "List the objects."  # what a model is asked for the boxes of an image with
 CUTOUT = 48  # pixels along the side of what is cut out
+MIDDLE = 0.2  # share of a window's side: no further from its middle is that of what it shows
+NOTHING = "."  # what is in the middle of a window where nothing is
 MOST_ENTRIES = 16
 LEAD_END = "\n"  # of what a prompt quotes of a listing
 EVIDENCE_END = "\n"  # of what a model quotes of its listing before an answer
@@ -42,10 +46,12 @@ BOX_FIELDS, LENGTH_FIELDS = "xywh", "radlt"
 NUMBERS = {field: tuple(f" {field}{number:02d}" for number in range(100)) for field in BOX_FIELDS + LENGTH_FIELDS}
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
 _MARK = re.compile(r" \(mark \d+\)")
-_RIGHT, _WAY, _SIZE = 0.01, 0.02, 0.005  # metres of one step
+STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "l": 0.005, "t": 0.005}  # metres of one step of a length
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
+_SCANNED = 0.3  # share of an image's width: side of the windows that find things
+_GREY = 128  # beyond an image
 
 
 @dataclass(frozen=True)
@@ -81,11 +87,6 @@ def listing_text(entries: Sequence[Entry]) -> str:
     return ";".join("".join(entry_words(entry)) for entry in in_order(entries)) + "."
 
 
-def boxes_text(boxes: Sequence[Box2D]) -> str:
-    """Return the boxes of a listing, in its order, as a model writes them of a whole image."""
-    return ";".join("".join(box_words(box)) for box in sorted(boxes, key=_place)[:MOST_ENTRIES]) + "."
-
-
 def entry_words(entry: Entry) -> list[str]:
     """Return an entry word by word, each with the space before it."""
     mark = [] if entry.mark is None else [mark_word(entry.mark)]
@@ -109,25 +110,72 @@ def field_words(entry: Entry) -> dict[str, str]:
 
 
 def _length_words(entry: Entry) -> list[str]:
-    where = (entry.right / _RIGHT + _AHEAD, entry.ahead / _WAY, entry.distance / _WAY)
-    return _numbers(LENGTH_FIELDS, (*where, entry.longest / _SIZE, entry.height / _SIZE))
+    lengths = (entry.right, entry.ahead, entry.distance, entry.longest, entry.height)
+    steps = [length / STEPS[field] for field, length in zip(LENGTH_FIELDS, lengths, strict=True)]
+    return _numbers(LENGTH_FIELDS, (steps[0] + _AHEAD, *steps[1:]))
 
 
-def cut_out(image: ColorImage, box: Box2D) -> ColorImage:
-    """Return what a box holds, with a margin, as a square of :data:`CUTOUT` pixels; it is moved to lie in the image.
+def window_round(box: Box2D, shape: tuple[int, ...], margin: float = _MARGIN) -> Box2D:
+    """Return the square window that shows a box, which may reach beyond the image.
+
+    Args:
+        box: as shares of the image's width and height; so is the window.
+        shape: of the image, pixels: height, width.
+        margin: side of the window, over the longer side of the box.
+    """
+    height, width = shape[:2]
+    side = max(margin * max((box[2] - box[0]) * width, (box[3] - box[1]) * height), _LEAST_SIDE)
+    return window_at((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, side, shape)
+
+
+def window_at(x: float, y: float, side: float, shape: tuple[int, ...]) -> Box2D:
+    """Return the square window of a side in pixels round a point, which is given as shares of the image's width and height."""
+    height, width = shape[:2]
+    return x - side / width / 2, y - side / height / 2, x + side / width / 2, y + side / height / 2
+
+
+def windows_over(shape: tuple[int, ...]) -> list[Box2D]:
+    """Return windows whose middles cover an image, pixels: height, width."""
+    height, width = shape[:2]
+    side = _SCANNED * width
+    columns, rows = (max(math.ceil(length / (2 * MIDDLE * side)), 1) for length in (width, height))
+    places = itertools.product(range(rows), range(columns))
+    return [window_at((column + 0.5) / columns, (row + 0.5) / rows, side, shape) for row, column in places]
+
+
+def cut_out(image: ColorImage, window: Box2D) -> ColorImage:
+    """Return what a window shows, as a square of :data:`CUTOUT` pixels; grey beyond the image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        box: (x0, y0, x1, y1) as shares of the image's width and height.
+        window: (x0, y0, x1, y1) as shares of the image's width and height.
     """
     height, width = image.shape[:2]
-    x0, x1, y0, y1 = box[0] * width, box[2] * width, box[1] * height, box[3] * height
-    side = min(max(round(_MARGIN * max(x1 - x0, y1 - y0)), _LEAST_SIDE), width, height)
-    left = min(max(round((x0 + x1 - side) / 2), 0), width - side)
-    top = min(max(round((y0 + y1 - side) / 2), 0), height - side)
-    part = image[top : top + side, left : left + side]
+    side = max(round((window[2] - window[0]) * width), 1)
+    left, top = round(window[0] * width), round(window[1] * height)
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
+    if x0 >= x1 or y0 >= y1:
+        return np.full((CUTOUT, CUTOUT, 3), _GREY, dtype=np.uint8)
+    part = image[y0:y1, x0:x1]
+    if part.shape[:2] != (side, side):
+        beyond = (y0 - top, top + side - y1, x0 - left, left + side - x1)
+        part = cv2.copyMakeBorder(part, *beyond, cv2.BORDER_CONSTANT, value=(_GREY, _GREY, _GREY))
     how = cv2.INTER_AREA if side > CUTOUT else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(part, (CUTOUT, CUTOUT), interpolation=how), dtype=np.uint8)
+
+
+def within(box: Box2D, window: Box2D) -> Box2D:
+    """Return a box of an image as shares of a window's sides."""
+    x0, y0, wide, high = *window[:2], window[2] - window[0], window[3] - window[1]
+    return (box[0] - x0) / wide, (box[1] - y0) / high, (box[2] - x0) / wide, (box[3] - y0) / high
+
+
+def without(box: Box2D, window: Box2D) -> Box2D:
+    """Return a box of a window as shares of the image's sides, within the image."""
+    x0, y0, wide, high = *window[:2], window[2] - window[0], window[3] - window[1]
+    found = (x0 + box[0] * wide, y0 + box[1] * high, x0 + box[2] * wide, y0 + box[3] * high)
+    left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in found)
+    return left, top, right, bottom
 
 
 def box_of(words: str) -> Box2D:
@@ -140,6 +188,12 @@ def box_words(box: Box2D) -> list[str]:
     """Return the four numbers of a box."""
     x0, y0, x1, y1 = box
     return _numbers(BOX_FIELDS, [100.0 * share for share in ((x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0)])
+
+
+def number_word(field: str, value: float) -> str:
+    """Return a number of a field, in its steps."""
+    words = NUMBERS[field]
+    return words[min(max(round(value), 0), len(words) - 1)]
 
 
 def kind_word(kind: str) -> str:
@@ -173,6 +227,11 @@ def quoted_of_all(listings: Sequence[str], prompt: str) -> str:
     return "".join(quoted(listing, prompt) for listing in marked or listings)
 
 
+def boxes_in_order(boxes: Sequence[Box2D]) -> list[Box2D]:
+    """Return the boxes of a listing's entries, in its order, and no more than it holds."""
+    return sorted(boxes, key=_place)[:MOST_ENTRIES]
+
+
 def marks_in_order(marks: Marks) -> list[tuple[int, Box2D]]:
     """Return the marks in sight with their numbers, in the order of a listing."""
     seen = [(number, box) for number, box in enumerate(marks, start=1) if box is not None]
@@ -185,5 +244,4 @@ def _place(box: Box2D) -> tuple[float, ...]:
 
 
 def _numbers(fields: str, values: Sequence[float]) -> list[str]:
-    words = (NUMBERS[field] for field in fields)
-    return [each[min(max(round(value), 0), len(each) - 1)] for each, value in zip(words, values, strict=True)]
+    return [number_word(field, value) for field, value in zip(fields, values, strict=True)]

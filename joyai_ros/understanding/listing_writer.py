@@ -1,9 +1,9 @@
-"""Has a model write its listings of images: boxes, what each holds, and lengths; see :mod:`joyai_ros.understanding.listing`."""
+"""Has a model write its listings of images: what windows show, and lengths; see :mod:`joyai_ros.understanding.listing`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.geometry.boxes import Box2D
+from joyai_ros.geometry.boxes import Box2D, box2d_iou
 from joyai_ros.understanding.backend import ModelError
 from joyai_ros.understanding.chat import Chat, ChatEncoder
 from joyai_ros.understanding.listing import (
@@ -19,7 +19,6 @@ from joyai_ros.understanding.listing import (
     EVIDENCE_END,
     LENGTH_FIELDS,
     LESS,
-    LIST,
     MORE,
     MOST_ENTRIES,
     NUMBERS,
@@ -27,18 +26,34 @@ from joyai_ros.understanding.listing import (
     Marks,
     box_of,
     box_words,
+    boxes_in_order,
     cut_out,
     mark_word,
     marks_in_order,
+    window_round,
+    windows_over,
+    within,
+    without,
 )
 from joyai_ros.understanding.network import Features, Network, Prefix
 from joyai_ros.understanding.tasks import COLORS
 
 _T = TypeVar("_T")
-_Start: TypeAlias = tuple[str, str, Box2D]  # of an entry: its mark, its box in words, and its box
+_Start: TypeAlias = tuple[str, Box2D]  # of an entry: its mark, and its box
 _NEXT, _END = ";", "."
 _EVIDENCE = 80  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
+_CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
+_SAME = 0.4  # two boxes that overlap more, intersection over union, are of one thing
+_AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is in the middle of a window: its box as shares of the image, and how sure it is that something is there."""
+
+    box: Box2D
+    sure: float
 
 
 class ListingWriter:
@@ -48,14 +63,18 @@ class ListingWriter:
         network: the model.
         tokenizer: of its folder.
         chat: encodes its prompts.
-        look: returns what the model sees of an image, (H, W, 3) uint8 RGB.
+        look: returns what the model sees of images, (H, W, 3) uint8 RGB.
 
     Raises:
         ModelError: its tokenizer has not the words of a listing.
     """
 
     def __init__(
-        self, network: Network, tokenizer: Any, chat: ChatEncoder, look: Callable[[ColorImage], Features]
+        self,
+        network: Network,
+        tokenizer: Any,
+        chat: ChatEncoder,
+        look: Callable[[Sequence[ColorImage]], list[Features]],
     ) -> None:
         self._network, self._tokenizer, self._chat, self._look = network, tokenizer, chat, look
         self._numbers = {field: self._tokens(words) for field, words in NUMBERS.items()}
@@ -71,25 +90,24 @@ class ListingWriter:
         self._evidence_words = torch.cat([end, compared, marks, *numbers, self._colors[:-1], self._kinds])
         self._word = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
 
-    def write(
-        self, images: Sequence[ColorImage], seen: Sequence[Features], marks: Sequence[Marks | None], together: int
-    ) -> list[str]:
+    def write(self, images: Sequence[ColorImage], marks: Sequence[Marks | None], together: int) -> list[str]:
         """Return the listings of some images, as they stand in prompts.
 
         Args:
-            images: (H, W, 3) uint8 RGB.
-            seen: what the model sees of each as a whole.
+            images: (H, W, 3) uint8 RGB, without marks drawn.
             marks: of each image, boxes that are known; the entries are of these. None: the model finds the objects itself.
-            together: things of one size that are written about at the same time, at most.
+            together: questions that are answered at the same time, at most.
         """
-        found = self._found([image for image, known in zip(seen, marks, strict=True) if known is None], together)
+        places = [place for place, known in enumerate(marks) if known is None]
+        found = iter(self._found([images[place] for place in places], together))
         starts = [next(found) if known is None else _given(known) for known in marks]
-        cuts = [cut_out(image, box) for image, each in zip(images, starts, strict=True) for _, _, box in each]
-        words = [words for each in starts for _, words, _ in each]
-        contents = iter(self._in_parts(partial(self._contents, cuts, words), range(len(cuts)), together))
-        entries = [[words + next(contents) for _, words, _ in each] for each in starts]
+        views = [
+            (place, box, window_round(box, images[place].shape)) for place, each in enumerate(starts) for _, box in each
+        ]
+        contents = iter(self._in_parts(partial(self._contents, images, views), range(len(views)), together * _AT_ONCE))
+        entries = [["".join(box_words(box)) + next(contents) for _, box in each] for each in starts]
         whole = self._with_lengths(entries, together)
-        marks_of = [[mark for mark, _, _ in each] for each in starts]
+        marks_of = [[mark for mark, _ in each] for each in starts]
         return [_NEXT.join(map(str.__add__, *both)) + _END for both in zip(marks_of, whole, strict=True)]
 
     def with_evidence(self, chats: Sequence[Chat], prefixes: Sequence[Prefix]) -> list[Chat]:
@@ -124,11 +142,22 @@ class ListingWriter:
                 logits = pen.put([[chosen[row]] for row in kept])
         return [line if line[-1] == end else [*line, end] for line in lines]
 
-    def _found(self, images: Sequence[Features], together: int) -> Iterator[list[_Start]]:
-        """Return the starts of the entries that the model finds in each image."""
-        sizes = [tuple(image.grid[0].tolist()) for image in images]
-        boxes = self._by_size(lambda some: self._boxes([images[place] for place in some]), sizes, together)
-        return iter([[("", words, box_of(words)) for words in each] for each in boxes])
+    def _found(self, images: Sequence[ColorImage], together: int) -> list[list[_Start]]:
+        """Return the starts of the entries that the model finds in each image: in windows over it, then in one round each."""
+        views = [(place, window) for place, image in enumerate(images) for window in windows_over(image.shape)]
+        roughly = enumerate(self._boxes(images, views, together))
+        views = [(place, window_round(box, images[place].shape, _CLOSER)) for place, each in roughly for box in each]
+        return [[("", box) for box in boxes_in_order(each)] for each in self._boxes(images, views, together)]
+
+    def _boxes(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], together: int
+    ) -> list[list[Box2D]]:
+        """Return the boxes of the things in each image that windows show, each with the place of its image."""
+        every = self._in_parts(partial(self._glances, images, views), range(len(views)), together * _AT_ONCE)
+        found: list[list[_Found]] = [[] for _ in images]
+        for (place, _), seen in zip(views, every, strict=True):
+            found[place] += [] if seen is None else [seen]
+        return [_apart(each) for each in found]
 
     def _with_lengths(self, entries: Sequence[list[str]], together: int) -> list[list[str]]:
         """Return the entries of each image with their lengths."""
@@ -153,30 +182,47 @@ class ListingWriter:
         step = 1 if self._network.static else together
         return [text for at in range(0, len(places), step) for text in write(places[at : at + step])]
 
-    def _boxes(self, images: Sequence[Features]) -> list[list[str]]:
-        """Return the boxes in images of one size, each as four numbers."""
-        pen, logits = self._pen([LIST] * len(images), images, (_BOX + 1) * MOST_ENTRIES)
-        found: list[list[str]] = [[] for _ in images]
-        going = [place for place, token in enumerate(logits.argmax(-1).tolist()) if token != int(self._ends[1])]
-        logits = logits[going]
-        pen.keep(going)
-        while going:
-            words, logits = self._written(pen, logits, [self._numbers[field] for field in BOX_FIELDS])
-            for place, text in zip(going, words, strict=True):
-                found[place].append(text)
-            ends = logits[:, self._ends].argmax(-1).tolist()
-            kept = [row for row, place in enumerate(going) if not ends[row] and len(found[place]) < MOST_ENTRIES]
-            going = [going[row] for row in kept]
-            pen.keep(kept)
-            if going:
-                logits = pen.put([self._ends[:1].tolist()] * len(going))
+    def _glances(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], some: Sequence[int]
+    ) -> list[_Found | None]:
+        """Return what is in the middle of some windows, each of an image; None where nothing is."""
+        shown = [views[place] for place in some]
+        pen, logits = self._windows(
+            [cut_out(images[place], window) for place, window in shown], [w for _, w in shown], _BOX
+        )
+        first = torch.cat([self._ends[1:], self._numbers[BOX_FIELDS[0]]])
+        sure = 1.0 - logits[:, first].softmax(-1)[:, 0]
+        kept = (sure > 0.5).nonzero()[:, 0].tolist()
+        found: list[_Found | None] = [None] * len(shown)
+        if not kept:
+            return found
+        pen.keep(kept)
+        logits = logits[kept]
+        texts = [""] * len(kept)
+        for field in BOX_FIELDS:
+            values = self._median(logits, field)
+            texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
+            logits = pen.put(self._numbers[field][values][:, None].tolist())
+        for row, text in zip(kept, texts, strict=True):
+            found[row] = _Found(without(box_of(text), shown[row][1]), float(sure[row]))
         return found
 
-    def _contents(self, cuts: Sequence[ColorImage], words: Sequence[str], some: Sequence[int]) -> list[str]:
-        """Return what some boxes hold: kind and colour."""
-        prompts, looks = [words[place] for place in some], [self._look(cuts[place]) for place in some]
-        pen, logits = self._pen(prompts, looks, _CONTENT)
-        return self._written(pen, logits, (self._kinds, self._colors))[0]
+    def _contents(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], some: Sequence[int]
+    ) -> list[str]:
+        """Return what some boxes hold, each of an image and with the window that shows it: kind and colour."""
+        shown = [views[place] for place in some]
+        given = ["".join(box_words(within(box, window))) for _, box, window in shown]
+        cuts = [cut_out(images[place], window) for place, _, window in shown]
+        pen, logits = self._windows(cuts, [window for _, _, window in shown], _BOX + _CONTENT, given)
+        return self._written(pen, logits, (self._kinds, self._colors))
+
+    def _windows(
+        self, cuts: Sequence[ColorImage], windows: Sequence[Box2D], room: int, given: Sequence[str] = ()
+    ) -> tuple[_Pen, Tensor]:
+        """Return where it is written what windows show, after what is given of it; and the first logits."""
+        prompts = ["".join(box_words(window)) for window in windows]
+        return self._pen(prompts, self._look(cuts), room, given)
 
     def _lengths(self, entries: Sequence[Sequence[str]]) -> list[list[str]]:
         """Return the entries of images that have as many, with their lengths."""
@@ -191,9 +237,7 @@ class ListingWriter:
             logits = pen.put([[*last, *now] for last, now in zip(before, given, strict=True)])
             texts = list(column)
             for field in LENGTH_FIELDS:
-                # The median: of a length that is not sure, half of the probability lies to each side.
-                share = logits[:, self._numbers[field]].softmax(-1).cumsum(-1)
-                values = (share < 0.5).sum(-1).clamp(max=len(NUMBERS[field]) - 1)
+                values = self._median(logits, field)
                 texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
                 last = self._numbers[field][values][:, None]
                 if field != LENGTH_FIELDS[-1]:
@@ -203,23 +247,39 @@ class ListingWriter:
                 each.append(text)
         return found
 
-    def _pen(self, prompts: Sequence[str], images: Sequence[Features], room: int) -> tuple[_Pen, Tensor]:
-        """Return where answers to prompts of one length are written, about images of one size or none; and the first logits."""
+    def _median(self, logits: Tensor, field: str) -> Tensor:
+        """Return the numbers of a field by their median: of one that is not sure, half of the probability is to each side."""
+        share = logits[:, self._numbers[field]].softmax(-1).cumsum(-1)
+        return (share < 0.5).sum(-1).clamp(max=len(NUMBERS[field]) - 1)
+
+    def _pen(
+        self, prompts: Sequence[str], images: Sequence[Features], room: int, given: Sequence[str] = ()
+    ) -> tuple[_Pen, Tensor]:
+        """Return where answers to prompts of one length are written, and the first logits.
+
+        Args:
+            prompts: of each.
+            images: of each one, all of one size; none for text alone.
+            room: tokens that are written.
+            given: with what each answer begins, of one length.
+        """
         counts = [self._network.image_tokens(images[0].grid)] if images else []
         chats = [self._chat.encode("", prompt, counts) for prompt in prompts]
         shown = [[image] for image in images] or [[] for _ in prompts]
-        prefixes = [self._network.prefix(chat.prefix, each) for chat, each in zip(chats, shown, strict=True)]
+        prefixes = self._network.prefixes(chats[0].prefix, shown)
         pen = _Pen(self._network, prefixes, len(chats[0].suffix) + room)
-        return pen, pen.put([list(chat.suffix) for chat in chats])
+        begun = given or [""] * len(chats)
+        return pen, pen.put([[*chat.suffix, *self._encoded(text)] for chat, text in zip(chats, begun, strict=True)])
 
-    def _written(self, pen: _Pen, logits: Tensor, allowed: Sequence[Tensor]) -> tuple[list[str], Tensor]:
+    def _written(self, pen: _Pen, logits: Tensor, allowed: Sequence[Tensor]) -> list[str]:
         """Write the likeliest words of some, one of each that are allowed after each other."""
         texts = [""] * len(logits)
         for words in allowed:
             chosen = words[logits[:, words].argmax(-1)].tolist()
             texts = [text + self._word(token) for text, token in zip(texts, chosen, strict=True)]
-            logits = pen.put([[token] for token in chosen])
-        return texts, logits
+            if words is not allowed[-1]:
+                logits = pen.put([[token] for token in chosen])
+        return texts
 
     def _encoded(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
@@ -257,11 +317,20 @@ class _Pen:
 
 def _given(marks: Marks) -> list[_Start]:
     """Return the starts of the entries of boxes that are known."""
-    return [(mark_word(number), "".join(box_words(box)), box) for number, box in marks_in_order(marks)]
+    return [(mark_word(number), box) for number, box in marks_in_order(marks)]
+
+
+def _apart(found: Sequence[_Found]) -> list[Box2D]:
+    """Return the boxes of things that are found in several windows once each, by where it is surest that one is there."""
+    kept: list[Box2D] = []
+    for each in sorted(found, key=lambda each: -each.sure):
+        if all(box2d_iou(each.box, other) <= _SAME for other in kept):
+            kept.append(each.box)
+    return kept
 
 
 def _is_word(token: str) -> bool:
     """Whether a token is a space and a word in small letters, as byte-level vocabularies spell it."""
     return (
-        len(token) > 2 and token[0] == "\u0120" and token[1:].isascii() and token[1:].isalpha() and token[1:].islower()
+        len(token) > 1 and token[0] == "\u0120" and token[1:].isascii() and token[1:].isalpha() and token[1:].islower()
     )

@@ -12,6 +12,7 @@ import torch
 
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.models.folder import check_folder
+from joyai_ros.understanding.anchors import with_marks
 from joyai_ros.understanding.backend import (
     Finish,
     IsCanceled,
@@ -89,6 +90,7 @@ class LocalBackend:
         if self._decoder is None:
             raise ModelError(f"the model {self._name} is closed; load it again")
         replies: dict[int, ModelReply] = {}
+        requests = requests if self._lister is not None else with_marks(requests)
         try:
             contents = contents_of([request.images for request in requests])
             with torch.inference_mode(), named_memory_errors(_TOO_MUCH):
@@ -125,13 +127,15 @@ class LocalBackend:
         is_canceled: IsCanceled | None,
     ) -> list[Row]:
         """Answer requests that share system text and the sizes of their images, and return their finished rows."""
-        features = {index: self._features(requests[index].images, contents[index]) for index in indices}
-        listings = self._listings({index: requests[index] for index in indices}, contents, features)
+        for index in indices:
+            self._refuse_many(requests[index].images)
+        listings = self._listings({index: requests[index] for index in indices}, contents)
         chats, prefixes = [], []
-        for index, images in features.items():
+        for index in indices:
             request = requests[index]
             prompt = quoted_of_all(listings[index], request.prompt) + request.prompt
-            shown = () if self._lister is not None else images
+            # A model that lists what it sees answers from its listing alone.
+            shown = self._features(request.images, contents[index]) if self._lister is None else []
             chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in shown])
             prefix = partial(self._network.prefix, chat.prefix, shown)
             prefixes.append(self._memory.prefixes.get((chat.prefix, contents[index] if shown else ()), prefix))
@@ -148,41 +152,44 @@ class LocalBackend:
         self,
         requests: Mapping[int, ModelRequest],
         contents: Sequence[tuple[bytes, ...]],
-        features: Mapping[int, Sequence[Features]],
     ) -> Mapping[int, Sequence[str]]:
         """Return, by the number of each request, what the model lists of its images; nothing for a model that does not."""
         if self._lister is None:
-            return dict.fromkeys(features, ())
+            return dict.fromkeys(requests, ())
         keys = {
-            index: list(zip_longest(contents[index], requests[index].marks))  # where marks are not given there are none
-            for index in features
+            index: list(zip_longest(contents[index], request.marks))  # where marks are not given there are none
+            for index, request in requests.items()
         }
         images = {
-            key: both
+            key: image
             for index, request in requests.items()
-            for key, both in zip(keys[index], zip(request.images, features[index], strict=True), strict=True)
+            for key, image in zip(keys[index], request.images, strict=True)
         }
         kept = self._memory.listings
         texts = {key: kept.get(key, str) for key in images if key in kept}
         new = [key for key in images if key not in texts]
-        pixels, seen = [images[key][0] for key in new], [images[key][1] for key in new]
-        listed = self._lister.write(pixels, seen, [known for _, known in new], self._settings.batch)
+        listed = self._lister.write([images[key] for key in new], [known for _, known in new], self._settings.batch)
         for key, text in zip(new, listed, strict=True):
             texts[key] = kept.get(key, partial(str, text))
         return {index: [texts[key] for key in found] for index, found in keys.items()}
 
-    def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
+    def _refuse_many(self, images: Sequence[ColorImage]) -> None:
         if len(images) > self._settings.most_images:
             raise ModelError(
                 f"a question shows {len(images)} images; {self._settings.most_images} are the most (setting most_images)"
             )
+
+    def _features(self, images: Sequence[ColorImage], contents: Sequence[bytes]) -> list[Features]:
         found = []
         for image, content in zip(images, contents, strict=True):
-            found.append(self._memory.features.get(content, partial(self._look, image)))
+            found.append(self._memory.features.get(content, partial(self._feature, image)))
         return found
 
-    def _look(self, image: ColorImage) -> Features:
-        return self._network.features(*patches_of(self._processor, image, self._settings.most_pixels))
+    def _feature(self, image: ColorImage) -> Features:
+        return self._look([image])[0]
+
+    def _look(self, images: Sequence[ColorImage]) -> list[Features]:
+        return self._network.features(*patches_of(self._processor, images, self._settings.most_pixels))
 
     def _row(self, decoder: Decoder, index: int, request: ModelRequest, chat: Chat) -> Row:
         limit = longest(request.format) if request.max_tokens is None else max(request.max_tokens, 1)

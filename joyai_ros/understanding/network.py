@@ -84,19 +84,33 @@ class Network:
         """Return how many tokens an image takes; ``grid`` as in :class:`Features`."""
         return int(grid.prod()) // self._merge
 
-    def features(self, patches: Tensor, grid: Tensor) -> Features:
-        """Run the vision tower over one image (see ``processor.patches_of``)."""
+    def features(self, patches: Tensor, grids: Tensor) -> list[Features]:
+        """Run the vision tower over some images (see ``processor.patches_of``)."""
         visual = self.model.model.visual
         with running(self.model):
-            out = visual(patches.to(self.device, visual.dtype), grid_thw=grid.to(self.device))
-        return Features(grid.cpu(), out.pooler_output, tuple(out.deepstack_features))
+            out = visual(patches.to(self.device, visual.dtype), grid_thw=grids.to(self.device))
+        counts = [self.image_tokens(grid) for grid in grids]
+        layers = [layer.split(counts) for layer in (out.pooler_output, *out.deepstack_features)]
+        kept = [grid[None] for grid in grids.cpu()]
+        return [Features(grid, merged, tuple(deep)) for grid, merged, *deep in zip(kept, *layers, strict=True)]
 
     def prefix(self, tokens: Sequence[int], images: Sequence[Features]) -> Prefix:
         """Run the language model over the tokens before the question."""
+        return self.prefixes(tokens, [images])[0]
+
+    def prefixes(self, tokens: Sequence[int], rows: Sequence[Sequence[Features]]) -> list[Prefix]:
+        """Run the language model over the tokens before some questions, at once.
+
+        Args:
+            tokens: the same for all.
+            rows: images of each, of the same sizes.
+        """
         ids = torch.tensor([tokens])
-        positions = self._positions(ids, images)
-        is_image = (ids == self._image_token).to(self.device)
-        embedded = self.model.get_input_embeddings()(ids.to(self.device))
+        positions = self._positions(ids, rows[0])
+        ids = ids.expand(len(rows), -1).to(self.device)
+        is_image = ids == self._image_token
+        embedded = self.model.get_input_embeddings()(ids)
+        images = [image for row in rows for image in row]
         deep = None
         if images:
             merged = torch.cat([image.merged for image in images]).to(embedded)
@@ -106,14 +120,18 @@ class Network:
         with running(self.model):
             self._language(
                 inputs_embeds=embedded,
-                position_ids=positions.to(self.device),
+                position_ids=positions.expand(-1, len(rows), -1).to(self.device),
                 past_key_values=cache,
                 use_cache=True,
                 visual_pos_masks=is_image if images else None,
                 deepstack_visual_embeds=deep,
             )
-        layers = tuple((layer.keys, layer.values) for layer in cache.layers)
-        return Prefix(layers, len(tokens), int(positions.max()) + 1)
+        position = int(positions.max()) + 1
+        layers = [
+            [(keys, values) for keys, values in zip(layer.keys.split(1), layer.values.split(1), strict=True)]
+            for layer in cache.layers
+        ]
+        return [Prefix(tuple(row), len(tokens), position) for row in zip(*layers, strict=True)]
 
     def branch(self, prefixes: Sequence[Prefix], room: int) -> Any:
         """Return a cache that starts with prefixes, for some questions at once.

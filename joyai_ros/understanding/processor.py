@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +27,35 @@ def load_processor(folder: Path) -> Any:
         raise ModelError(f"the processor in {folder} cannot be loaded: {reason}; check the folder") from error
 
 
-def patches_of(processor: Any, image: ColorImage, most_pixels: int) -> tuple[Any, Any]:
-    """Return an image as the vision tower takes it.
+def patches_of(processor: Any, images: Sequence[ColorImage], most_pixels: int) -> tuple[Any, Any]:
+    """Return images as the vision tower takes them.
 
     Args:
         processor: from :func:`load_processor`.
-        image: (H, W, 3) uint8 RGB.
+        images: one or more, (H, W, 3) uint8 RGB.
         most_pixels: larger images are made smaller, to at most this many pixels, or to those that the processor says.
 
     Returns:
-        Float tensor (patches, values of a patch), and the long tensor (1, 3) of its grid (time, rows, columns).
+        Float tensor (patches of all, values of a patch), and the long tensor (images, 3) of their grids (time, rows, columns).
 
     Raises:
-        ImageError: it is no such image, or more than 200 times as long as wide.
+        ImageError: one is no such image, or more than 200 times as long as wide.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
-    images = processor.image_processor
-    most_pixels = min(most_pixels, images.size["longest_edge"])  # the folder's names for the most and least pixels
-    least = min(images.size["shortest_edge"], most_pixels)
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
+    made = processor.image_processor
+    most_pixels = min(most_pixels, made.size["longest_edge"])  # the folder's names for the most and least pixels
+    least = min(made.size["shortest_edge"], most_pixels)
     try:
         # Without its format named, an image of one or three rows would be read as channels first.
-        result = images(
-            images=[image],
+        result = made(
+            images=list(images),
             size={"shortest_edge": least, "longest_edge": most_pixels},
             input_data_format="channels_last",
             return_tensors="pt",
         )
     except ValueError as error:
-        raise ImageError(f"an image of {image.shape[1]}x{image.shape[0]} cannot be used: {error}") from error
+        sizes = ", ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
+        raise ImageError(f"an image of {sizes} cannot be used: {error}") from error
     return result["pixel_values"], result["image_grid_thw"]

@@ -20,6 +20,7 @@ import openai
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.understanding import remote_errors, remote_wire
+from joyai_ros.understanding.anchors import with_marks
 from joyai_ros.understanding.backend import Finish, IsCanceled, ModelError, ModelReply, ModelRequest, OnText
 from joyai_ros.understanding.config import RemoteConfig
 from joyai_ros.understanding.formats import AnswerFormatError
@@ -102,7 +103,7 @@ class RemoteBackend:
         if self._loop.is_closed():
             raise ModelError("this connection to a model server is closed; make a new one")
         try:
-            return self._loop.run_until_complete(self._answer_all(requests, on_text, is_canceled))
+            return self._loop.run_until_complete(self._answer_all(with_marks(requests), on_text, is_canceled))
         finally:
             self._settle()
 

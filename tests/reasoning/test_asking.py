@@ -138,7 +138,9 @@ def test_objects_are_chosen_by_their_marks():
     assert request.format.options == tuple(str(ids.index(name) + 1) for name in ("box", "can"))
     assert 'the "can" (mark 3)' in request.prompt
     assert answer.choice == ids[2]
-    assert not np.array_equal(request.images[0], table().observation.color)  # the marks are drawn
+    assert np.array_equal(request.images[0], table().observation.color)  # whoever answers draws the marks, or does not
+    boxes = [np.array(item.box) / (640, 480, 640, 480) for item in table().scene.objects]
+    np.testing.assert_allclose(request.marks, [boxes])
 
 
 def test_boxes_come_back_in_pixels_and_are_checked():

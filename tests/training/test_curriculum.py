@@ -11,9 +11,10 @@ from joyai_ros.training.data.build import build_store, simulator_sources
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import ask_motion, things_of
-from joyai_ros.training.mllm.curriculum import VARIANTS, entries_of, exercises_of, unsure
+from joyai_ros.training.mllm.curriculum import VARIANTS, _numbered, entries_of, exercises_of, unsure
+from joyai_ros.training.mllm.windows import Windows
 from joyai_ros.understanding.formats import GRID
-from joyai_ros.understanding.listing import LIST, box_words, listing_text
+from joyai_ros.understanding.listing import MIDDLE, box_words, content_words, listing_text, within
 
 BOX = r" x\d\d y\d\d w\d\d h\d\d"
 SEEN = rf"{BOX} [a-z]+ [a-z]+"
@@ -42,18 +43,18 @@ def test_an_exercise_follows_from_its_number(opened, exercises):
             found[len(found)]
 
 
-def test_boxes_are_asked_of_images_contents_of_parts_and_comparisons_of_none(exercises):
-    boxes = exercises["boxes"][: 2 * VARIANTS]
-    for sample in boxes:
-        assert sample.prompt == LIST and sample.cells and not sample.asks and len(sample.images) == 1
-        assert re.fullmatch(rf"({BOX};)*{BOX}\.", sample.answer) and sample.images[0].cut is None
-    assert {(s.images[0].marked, s.images[0].mirrored) for s in boxes} == {(a, b) for a in (0, 1) for b in (0, 1)}
-    for sample in exercises["contents"][: 2 * VARIANTS]:
-        assert sample.cells and not sample.asks and len(sample.images) == 1
-        x0, y0, x1, y1 = sample.images[0].cut
-        assert 0.0 <= x0 < x1 <= 1.0 and 0.0 <= y0 < y1 <= 1.0
-        assert sample.prompt == "".join(box_words(sample.images[0].cut)) and re.fullmatch(BOX, sample.prompt)
-        assert re.fullmatch(r" [a-z]+ [a-z]+", sample.answer)
+def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises):
+    for sample in exercises["glances"][: 2 * VARIANTS]:
+        assert len(sample.images) == 12 and not sample.prompt + sample.answer and not sample.asks
+        assert len({(image.frame, image.mirrored, image.gain) for image in sample.images}) == 1
+    for sample in exercises["windows"][: 4 * VARIANTS]:
+        (image,) = sample.images
+        assert (
+            sample.prompt == "".join(box_words(image.window)) and re.fullmatch(BOX, sample.prompt) and not sample.asks
+        )
+        assert re.fullmatch(rf"{SEEN}|\.", sample.answer)
+        assert sorted(word for *_, word in image.shows) == sorted(re.findall(r" \S+|\.", sample.answer))
+    assert {s.images[0].mirrored for s in exercises["windows"][:VARIANTS]} == {False, True}
     for sample in exercises["lengths"][: 2 * VARIANTS]:
         assert not sample.images and not sample.asks
         assert re.fullmatch(rf"({SEEN};)*{SEEN}\.", sample.prompt)
@@ -73,8 +74,35 @@ def test_boxes_are_asked_of_images_contents_of_parts_and_comparisons_of_none(exe
             for _, answer in [(sample.prompt, sample.answer), *sample.more]:
                 evidence, _, said = answer.partition("\n")
                 assert set(json.loads(said)) in ({"answer"}, {"count"}, {"value", "unit"})
-                quoted = set(re.findall(r" [a-z]\d\d", evidence))
+                quoted = set(re.findall(r" [a-z]\d\d", evidence)) - set(re.findall(r" [rad]\d\d", evidence)[-3:])
                 assert quoted <= set(re.findall(r" [a-z]\d\d", sample.lead)), "it quotes what stands there"
+
+
+def test_what_is_in_the_middle_of_a_window_is_the_nearest_thing_there(opened):
+    random = np.random.default_rng(0)
+    found: Counter[bool] = Counter()
+    for frame in opened.read(next(iter(opened.shards("train")))).frames:
+        seen = _numbered(frame, False, False)
+        windows = Windows({}, seen, frame.camera.shape)  # none of a box that is known
+        for _ in range(200):
+            window, entry = windows.draw(random)
+            wide, high = (np.array(window[2:]) - window[:2]) * frame.camera.size
+            assert wide == pytest.approx(high) and 0.0 < wide <= 0.6 * frame.camera.size[0] + 1e-6
+            inner = {
+                number: np.array(within(each.box, window)).reshape(2, 2).mean(0) - 0.5 for number, each in seen.items()
+            }
+            near = {number: np.hypot(*off) for number, off in inner.items() if np.abs(off).max() <= MIDDLE}
+            assert entry == (seen[min(near, key=near.__getitem__)] if near else None)
+            found[entry is None] += 1
+    assert min(found.values()) > 100
+    known = Windows(seen, {}, frame.camera.shape)
+    drawn = [known.draw(random) for _ in range(100)]
+    kept = [(window, entry) for window, entry in drawn if entry is not None]
+    assert 10 < len(kept) < 50
+    for window, entry in kept:
+        assert np.abs(np.array(within(entry.box, window)).reshape(2, 2).mean(0) - 0.5).max() < 0.25 and content_words(
+            entry
+        )
 
 
 def test_a_listing_says_where_things_are(opened):

@@ -10,12 +10,13 @@ ENTRIES = {2: MUG, 5: BOX, 7: BALL}
 
 
 def test_it_quotes_the_fields_in_the_order_of_the_question():
-    assert evidence_of("left_right", (5, 2), ENTRIES) == " r40 r54\n"
+    assert evidence_of("left_right", (5, 2), ENTRIES) == " r40 r54 more\n"
     assert evidence_of("object_size", (2,), ENTRIES) == " l24\n"
-    assert evidence_of("object_distance", (2, 5), ENTRIES) == " r54 a41 l24 r40 a30 l40\n"
+    assert evidence_of("object_distance", (2, 5), ENTRIES) == " r54 a41 l24 r40 a30 l40 r14 a11 d13\n", (
+        "0.14, 0.22: 0.26 m"
+    )
     assert evidence_of("color", (5,), ENTRIES) == " blue\n"
-
-    assert evidence_of("above_below", (2, 5), ENTRIES) == " mug y50 h20 a41 box y30 h20 a30\n"
+    assert evidence_of("above_below", (2, 5), ENTRIES) == " y50 y30 less\n"
 
 
 def test_where_a_mark_is_the_answer_the_better_of_two_is_kept():

@@ -19,7 +19,7 @@ from joyai_ros.training.mllm.lora import merged
 from joyai_ros.training.mllm.mixture import Mixture, Pool
 from joyai_ros.training.mllm.packing import pack
 from joyai_ros.training.mllm.samples import ImageRef, Sample
-from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.training.mllm.scratch import renew_vision, scratch_model
 from joyai_ros.training.tokenizer import scratch_processor
 from joyai_ros.understanding.prompts import SYSTEM as QUESTION_SYSTEM
 
@@ -39,18 +39,22 @@ SIZES = dataclasses.replace(SIZES, vision_heads=2, patch=8, pixels=4096)
 
 
 class Noise:
-    """Images of noise, each its own; every part of them shows the same."""
+    """Images of noise, each its own."""
 
     def __call__(self, ref):
         rows, columns = (48, 64) if ref.marked else (64, 48)
         return np.random.default_rng(int(ref.frame)).integers(0, 255, (rows, columns, 3), dtype=np.uint8)
 
-    def words(self, ref, rows, columns):
-        return [(" red", " mug")] + [()] * (rows * columns - 1)
+
+def image(number: int, marked: bool = True, shows: tuple = ()) -> ImageRef:
+    return ImageRef("store", "shard", str(number), marked, shows=shows)
 
 
-def image(number: int, marked: bool = True) -> ImageRef:
-    return ImageRef("store", "shard", str(number), marked)
+# One letter each: tokens of any vocabulary.
+SHOWS = (0, 0, "r"), (0, -1, "m")
+GLANCE = Sample(
+    "e", "glances", (image(5, True, SHOWS), image(6, False, (((1, 0, "x"),)))), "", "", "glances", asks=False
+)
 
 
 SAMPLES = [
@@ -60,13 +64,12 @@ SAMPLES = [
     Sample(
         "d",
         "listing",
-        (image(4),),
+        (image(4, True, SHOWS),),
         "Which is nearer?",
         "the mug",
         "listings",
         "mug; box.",
         (("And redder?", "box"),),
-        True,
     ),
 ]
 
@@ -174,9 +177,45 @@ def test_only_what_the_model_says_is_learned(small, encoder):
         assert tokenizer.decode(document.wanted) == "".join(f"{text}<|im_end|>" for text in turns)
         assert torch.equal(document.tokens[document.before + 1], document.wanted)
     last = encoder.encode(SAMPLES[3])
-    assert tokenizer.decode(last.shown[0]) in " red" and len(last.shown) == len(last.shows) == 2
+    assert tokenizer.decode(last.shown) == "rm" and len(last.shows) == 2
+
+
+def test_image_tokens_show_what_they_are_asked_to(small, encoder):
+    tokenizer = small[1].tokenizer
+    document = encoder.encode(GLANCE)
+    assert len(document.wanted) == 0 and tokenizer.decode(document.shown) == "rmx"
     image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-    assert (last.tokens[last.shows] == image_token).all()
+    places = (document.tokens == image_token).nonzero()[:, 0].tolist()
+    (_, rows, columns), (_, high, wide) = (document.grids // torch.tensor([1, 2, 2])).tolist()
+    middle, second = rows // 2 * columns + columns // 2, rows * columns + (high // 2 + 1) * wide + wide // 2
+    assert document.shows.tolist() == [places[middle], places[middle - 1], places[second]]
+    with pytest.raises(InputError, match=r"no token ' a mug of tea'.*a model that lists"):
+        encoder.encode(dataclasses.replace(GLANCE, images=(image(5, True, ((0, 0, " a mug of tea"),)),)))
+
+
+def test_glances_alone_are_learned_without_the_language_model(encoder):
+    learner = learner_of(fresh(), encoder)
+    figures, gradients = gradient_of(learner, pack([encoder.encode(GLANCE)]))
+    assert figures["answers"] == 0.0 and figures["shown"] > 0.1
+    assert any(".visual." in name for name in gradients) and not any(".layers." in name for name in gradients)
+    both, _ = gradient_of(learner, pack([encoder.encode(GLANCE), encoder.encode(SAMPLES[2])]))
+    assert both["shown"] == pytest.approx(figures["shown"], rel=1e-4) and both["answers"] > 0.0
+
+
+def test_a_new_vision_encoder_knows_where_a_patch_is():
+    model = fresh()[0]
+    renew_vision(model, 5)
+    again = fresh(1)[0]
+    renew_vision(again, 5)
+    assert all(
+        torch.equal(*each)
+        for each in zip(model.model.visual.parameters(), again.model.visual.parameters(), strict=True)
+    )
+    places = model.model.visual.pos_embed.weight.detach()
+    assert places.std().item() == pytest.approx(0.7, rel=1e-3)
+    grid = places.unflatten(0, (16, 16))
+    near, far = (grid[:, 0] - grid[:, 1]).norm(dim=-1), (grid[:, 0] - grid[:, 8]).norm(dim=-1)
+    assert (near < far).all() and torch.allclose(near, (grid[0] - grid[1]).norm(dim=-1), atol=1e-4)
 
 
 def test_a_document_reads_like_a_conversation(small, encoder):

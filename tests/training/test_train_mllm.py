@@ -116,9 +116,15 @@ def test_a_stopped_run_goes_on_to_the_same_weights(recipe, trained, tmp_path):
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-6) for name in ours)
 
 
-def test_two_processes_do_what_one_does(recipe, tmp_path):
+# The vision encoder alone, of which the language model's forward pass knows nothing.
+GLANCES = ["exercises=true", "stages=[{mix: {glances: 1}}]", "scratch.listing=true", "scratch.vocabulary=1100"]
+
+
+@pytest.mark.parametrize("settings", [[], [*GLANCES, "scratch.patch=8"]], ids=["questions", "glances"])
+def test_two_processes_do_what_one_does(recipe, tmp_path, settings):
     """They share the parts of each step, and go on from a checkpoint together."""
-    words = ["-m", "joyai_ros", "train", "mllm", str(recipe), "--set", "loop.decay=constant", "--out"]
+    assigned = [word for setting in ("loop.decay=constant", *settings) for word in ("--set", setting)]
+    words = ["-m", "joyai_ros", "train", "mllm", str(recipe), *assigned, "--out"]
     alone = [sys.executable, *words, str(tmp_path / "alone")]
     together = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

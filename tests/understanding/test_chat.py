@@ -96,8 +96,8 @@ def test_every_layout_of_processor_files(processor, encoder, small_folder, tmp_p
     loaded = load_processor(folder)
     assert ChatEncoder(loaded).encode("sys", "what?", [4]) == encoder.encode("sys", "what?", [4])
     image = np.arange(90 * 70 * 3, dtype=np.uint8).reshape(90, 70, 3)
-    patches, grid = patches_of(loaded, image, 10_000)
-    expected, same_grid = patches_of(processor, image, 10_000)
+    patches, grid = patches_of(loaded, [image], 10_000)
+    expected, same_grid = patches_of(processor, [image], 10_000)
     assert torch.equal(patches, expected) and torch.equal(grid, same_grid)
 
 

@@ -17,13 +17,13 @@ from joyai_ros.understanding.formats import Choice, Count, parse
 from joyai_ros.understanding.listing import (
     CUTOUT,
     EVIDENCE_END,
-    LIST,
+    MIDDLE,
     NUMBERS,
     UNKNOWN,
     Entry,
     box_of,
     box_words,
-    boxes_text,
+    boxes_in_order,
     cut_out,
     field_words,
     listing_text,
@@ -31,6 +31,10 @@ from joyai_ros.understanding.listing import (
     quoted,
     quoted_of_all,
     seen_text,
+    window_round,
+    windows_over,
+    within,
+    without,
 )
 from joyai_ros.understanding.local import LocalBackend
 
@@ -83,10 +87,9 @@ def test_a_listing_says_everything_in_steps_from_left_to_right():
     assert "".join(words) == "xywhradlt" and (words["y"], words["t"]) == (" y50", " t20")
 
 
-def test_boxes_alone_stand_in_the_same_order():
+def test_boxes_are_listed_from_left_to_right_and_not_too_many():
     boxes = [entry.box for entry in (MUG, BLOCK)]
-    assert boxes_text(boxes) == " x15 y30 w10 h20; x40 y50 w20 h20." and boxes_text([]) == "."
-    assert len(boxes_text(boxes * 20).split(";")) == 16
+    assert boxes_in_order(boxes) == boxes[::-1] and len(boxes_in_order(boxes * 20)) == 16
 
 
 @given(hnp.arrays(float, 4, elements=st.floats(0.0, 1.0)))
@@ -100,17 +103,42 @@ def test_a_box_is_said_to_a_hundredth(values):
 def test_what_a_box_holds_is_cut_out_with_its_surroundings():
     image = np.full((120, 160, 3), 10, np.uint8)
     image[30:70, 40:60] = (200, 0, 0)
-    cut = cut_out(image, (40 / 160, 30 / 120, 60 / 160, 70 / 120))
+    box = (40 / 160, 30 / 120, 60 / 160, 70 / 120)
+    cut = cut_out(image, window_round(box, image.shape))
     assert cut.shape == (CUTOUT, CUTOUT, 3) and cut.dtype == np.uint8
     red = cut[..., 0] > 100
     assert np.abs(np.argwhere(red).mean(0) - (CUTOUT - 1) / 2).max() < 1.0  # in the middle
     assert red.sum() == pytest.approx(CUTOUT**2 * 40 * 20 / 52**2, rel=0.1)  # with a margin of 1.3
+    # In the corner of an image the window is the same, and grey beyond the image.
+    corner = cut_out(image[30:, 40:], window_round((0.0, 0.0, 20 / 120, 40 / 90), (90, 120)))
+    inside = np.zeros((CUTOUT, CUTOUT), bool)
+    inside[6:, 15:] = True
+    np.testing.assert_allclose(corner[inside], cut[inside], atol=60)  # to a pixel at the edge
+    assert (corner[:5] == 128).all() and (corner[:, :14] == 128).all()
 
 
 @given(hnp.arrays(float, 4, elements=st.floats(0.0, 1.0)), st.integers(1, 90), st.integers(1, 90))
 def test_whatever_the_box_something_is_cut_out(values, height, width):
     x0, x1, y0, y1 = *sorted(values[:2]), *sorted(values[2:])
-    assert cut_out(np.zeros((height, width, 3), np.uint8), (x0, y0, x1, y1)).shape == (CUTOUT, CUTOUT, 3)
+    image = np.zeros((height, width, 3), np.uint8)
+    for window in (window_round((x0, y0, x1, y1), image.shape), (x0 + 2.0, y0, x1 + 2.5, y1)):
+        assert cut_out(image, window).shape == (CUTOUT, CUTOUT, 3)
+
+
+@given(hnp.arrays(float, 4, elements=st.floats(0.0, 1.0)), st.integers(8, 900), st.integers(8, 900))
+def test_a_box_of_a_window_is_one_of_the_image(values, height, width):
+    x0, x1, y0, y1 = *sorted(values[:2]), *sorted(values[2:])
+    window = window_round((x0, y0, x1, y1), (height, width))
+    inner = within((x0, y0, x1, y1), window)
+    assert inner[0] + inner[2] == pytest.approx(1.0) and inner[1] + inner[3] == pytest.approx(1.0)  # in its middle
+    assert max(inner[2] - inner[0], inner[3] - inner[1]) <= 1.0 / 1.3 + 1e-6
+    np.testing.assert_allclose(without(inner, window), (x0, y0, x1, y1), atol=1e-9)
+
+
+@given(st.integers(8, 900), st.integers(8, 900), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_every_place_is_in_the_middle_of_some_window(height, width, x, y):
+    found = [within((x, y, x, y), window) for window in windows_over((height, width))]
+    assert min(max(abs(box[0] - 0.5), abs(box[1] - 0.5)) for box in found) <= MIDDLE + 1e-9
 
 
 def test_a_prompt_quotes_the_marks_that_it_names():
@@ -158,7 +186,8 @@ def test_each_image_is_listed_once_and_answered_from(backend, monkeypatch):
     # It answers from what it wrote: no image stands before the question.
     assert prompts == [(f"{listing}\n{words}", []) for words in ("Is it left?", "Count.", "Is it left?")]
     others = [prompt for system, prompt, _ in asked if not system]
-    assert others.count(LIST) == 1
+    looked = [prompt for system, prompt, images in asked if not system and images]
+    assert len(looked) >= len(windows_over((96, 128))) and all(re.fullmatch(BOX, prompt) for prompt in looked)
     seen = ";".join(re.findall(SEEN, listing)) + "."
     assert others.count(seen) == (listing != "."), "the lengths are worked out once, from all that was seen"
 

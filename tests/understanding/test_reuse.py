@@ -148,7 +148,7 @@ def check_passes(network):
     grid = torch.tensor([[1, 28, 28]])
     values = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
     with torch.inference_mode():
-        features = network.features(torch.zeros(784, values), grid)
+        (features,) = network.features(torch.zeros(784, values), grid)
         assert network.image_tokens(grid) == 196
         assert features.merged.shape == (196, text.hidden_size)
         assert [tuple(deep.shape) for deep in features.deep] == [(196, text.hidden_size)] * len(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.view import View
 from joyai_ros.reasoning.asking import Asker, said_by
 from joyai_ros.reasoning.compare import Said
@@ -20,7 +19,6 @@ from joyai_ros.scene.config import SceneConfig
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.observation import Detection, Observation
 from joyai_ros.training.data.records import Frame
-from joyai_ros.training.data.sample import shown_image
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.evaluation.judge import Judge
 from joyai_ros.training.evaluation.questions import Posed, reference_of, together
@@ -96,16 +94,13 @@ class ModelAnswers:
     def _requests(self, questions: Sequence[Posed]) -> list[ModelRequest]:
         """Return the requests of questions about the same images."""
         first = questions[0]
-        images = tuple(self._image(frame, first) for frame in first.frames)
+        images = tuple(self.store.color(first.entry, frame) for frame in first.frames)
         views = self._views(first)
         shown, words = (*images, *(view.image for view in views)), in_words(views)
         marks = marks_of(first.asked) if first.item.objects else ()
         return [
             ModelRequest(shown, posed.item.prompt + words, posed.wanted, SYSTEM, marks=marks) for posed in questions
         ]
-
-    def _image(self, frame: Frame, posed: Posed) -> ColorImage:
-        return shown_image(self.store.color(posed.entry, frame), frame, posed.item)
 
     def _views(self, posed: Posed) -> list[View]:
         if self.views == 0:

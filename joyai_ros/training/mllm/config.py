@@ -92,7 +92,8 @@ class MllmTraining:
     vision_rate: float = setting(
         0.1, "learning rate of the vision encoder, share of the others'; 0 leaves it alone", 0.0, 10.0
     )
-    cells: float = setting(1.0, "weight of what image tokens learn to show, beside that of answers", 0.0, 1e6)
+    new_vision: bool = setting(False, "the vision encoder of the base begins anew")
+    shown: float = setting(1.0, "weight of what image tokens learn to show, beside that of answers", 0.0, 1e6)
     checkpointing: bool = setting(False, "compute layers again instead of keeping what they made")
     weights: Kept = setting(Kept.FLOAT32, "type in which weights are trained")
     result: Kept = setting(Kept.FLOAT32, "type in which the result is written")

@@ -1,8 +1,8 @@
 """Exercises for a model that writes a listing of what it sees and answers from it, made of the frames of a store.
 
 =============== ===================================================================================================
-``boxes``       an image, and the boxes of its listing to be written; beside it what each part of the image shows
-``contents``    what a box holds, cut out of an image, and its kind and colour to be written
+``glances``     some windows of an image alone; what is in the middle of each is to be shown by the token there
+``windows``     a window of an image, and the box, kind and colour of what is in its middle to be written
 ``lengths``     no image: the boxes, kinds and colours of a listing, and the whole listing to be written
 ``choices``     no image: the entries of some marks, and a question that one of a few words answers
 ``comparisons`` no image: a listing, and questions that are answered from it
@@ -20,7 +20,7 @@ from typing import overload
 
 import numpy as np
 
-from joyai_ros.geometry.boxes import Box2D
+from joyai_ros.reasoning.imagined import words_of_views
 from joyai_ros.scene.level import level_basis
 from joyai_ros.training.data.ask import vocabulary_of
 from joyai_ros.training.data.records import Frame, SeenObject
@@ -29,30 +29,29 @@ from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import Drawn, ask_marked, ask_motion, ask_named, things_of
 from joyai_ros.training.mllm.evidence import evidence_of, motion_evidence
 from joyai_ros.training.mllm.samples import ImageRef, Sample
+from joyai_ros.training.mllm.windows import Windows, jittered, shown_words, window_words
 from joyai_ros.understanding.listing import (
     LEAD_END,
-    LIST,
     Entry,
     box_words,
-    boxes_text,
-    content_words,
     in_order,
     listing_text,
     quoted,
     seen_text,
 )
 
-KINDS = BOXES, CONTENTS, LENGTHS, CHOICES, COMPARISONS = ("boxes", "contents", "lengths", "choices", "comparisons")
+KINDS = GLANCES, WINDOWS, LENGTHS, CHOICES, COMPARISONS = ("glances", "windows", "lengths", "choices", "comparisons")
 VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most
-_NAMED = 0.25  # share of the exercises whose questions go without marks
+_NAMED = 0.35  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
 _MOTIONS = 0.1  # share of the exercises that ask how the camera moved
+_WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
 _EACH = (0.02, 0.03, 0.07, 0.09)  # and of each: of right and distance together, ahead, longest and height
 _CERTAIN = 0.4  # share of the listings that are given as they are
-_JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
+_GLANCES = 12  # windows of an image
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
 
 
@@ -96,63 +95,69 @@ class Exercises(Sequence[Sample]):
         frame = frames[place - (int(self._ends[shard - 1]) if shard else 0)]
         random = np.random.default_rng([self._seed, place, variant])
         name = self._entries[shard].name
-        if self._kind == BOXES:
-            return self._boxes(name, frame, random)
-        if self._kind == CONTENTS:
-            return self._content(name, frame, random)
+        if self._kind in (GLANCES, WINDOWS):
+            return self._looks(name, frame, random, _GLANCES if self._kind == GLANCES else 1)
         if self._kind == LENGTHS:
             return self._lengths(name, frame, random)
         if self._kind == CHOICES:
             found = ask_marked(things_of(frame), random, comparisons.CHOICES)
-            return self._asked(frame, True, found, random) if found else self._boxes(name, frame, random)
+            return self._asked(frame, True, found, random) if found else self._looks(name, frame, random, 1)
         sample = None
         if random.random() < _MOTIONS:
             sample = self._motion(frame, [other for other in frames if other.scene == frame.scene], random)
-        return sample or self._questions(frame, random) or self._boxes(name, frame, random)
+        others = [other for other in frames if other.scene == frame.scene and other is not frame]
+        return sample or self._questions(frame, others, random) or self._looks(name, frame, random, 1)
 
     def _frames(self, shard: int) -> tuple[Frame, ...]:
         return self._frames_of(self._entries[shard])
 
-    def _ref(self, shard: str, frame: Frame, random: np.random.Generator) -> ImageRef:
-        marked, mirrored = bool(random.random() < 0.5), bool(random.random() < 0.5)
+    def _looks(self, shard: str, frame: Frame, random: np.random.Generator, count: int) -> Sample:
+        """Return some windows of a frame alone, or one with what is in its middle."""
+        mirrored = bool(random.random() < 0.5)
         gain = float(random.uniform(1 - _EXPOSURE, 1 + _EXPOSURE))
-        return ImageRef(str(self._store.folder), shard, frame.id, marked, mirrored, gain)
-
-    def _boxes(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
-        ref = self._ref(shard, frame, random)
-        text = boxes_text([entry.box for entry in entries_of(frame, ref.marked, ref.mirrored)])
-        return Sample(frame.id, BOXES, (ref,), LIST, text, self._kind, cells=True, asks=False)
-
-    def _content(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
-        """Return what a box holds; where a frame has none, its boxes."""
-        ref = self._ref(shard, frame, random)
-        numbered = list(_numbered(frame, ref.marked, ref.mirrored).items())
-        if not numbered:
-            return self._boxes(shard, frame, random)
-        number, entry = numbered[int(random.integers(len(numbered)))]
-        box = _jittered(entry.box, random)
-        ref, text = replace(ref, cut=box, thing=number - 1), "".join(content_words(entry))
-        prompt = "".join(box_words(box))
-        return Sample(frame.id, CONTENTS, (ref,), prompt, text, self._kind, cells=True, asks=False)
+        whole = ImageRef(str(self._store.folder), shard, frame.id, False, mirrored, gain)
+        known = Windows(_numbered(frame, True, mirrored), _numbered(frame, False, mirrored), frame.camera.shape)
+        drawn = [known.draw(random) for _ in range(count)]
+        refs = tuple(replace(whole, window=window, shows=shown_words(window, entry)) for window, entry in drawn)
+        if self._kind == GLANCES:
+            return Sample(frame.id, GLANCES, refs, "", "", self._kind, asks=False)
+        prompt, text = "".join(box_words(drawn[0][0])), "".join(window_words(*drawn[0]))
+        return Sample(frame.id, WINDOWS, refs, prompt, text, self._kind, asks=False)
 
     def _lengths(self, shard: str, frame: Frame, random: np.random.Generator) -> Sample:
-        """Return the lengths of all entries; where a frame has none, its boxes."""
-        ref = self._ref(shard, frame, random)
-        entries = entries_of(frame, ref.marked, ref.mirrored)
+        """Return the lengths of all entries; where a frame has none, a window."""
+        marked, mirrored = bool(random.random() < 0.5), bool(random.random() < 0.5)
+        entries = entries_of(frame, marked, mirrored)
         if not entries:
-            return self._boxes(shard, frame, random)
-        given = in_order([replace(entry, box=_jittered(entry.box, random), mark=None) for entry in entries])
+            return self._looks(shard, frame, random, 1)
+        given = in_order([replace(entry, box=jittered(entry.box, random), mark=None) for entry in entries])
         return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
 
-    def _questions(self, frame: Frame, random: np.random.Generator) -> Sample | None:
-        """Return questions about a frame; None where there is nothing clear to be asked."""
+    def _questions(self, frame: Frame, others: Sequence[Frame], random: np.random.Generator) -> Sample | None:
+        """Return questions about a frame, now and then with views of it; None where there is nothing clear to be asked.
+
+        The views are other frames of the scene: what is there is said by the first listing, and the others do not confuse.
+        """
         marked = bool(random.random() >= _NAMED)
         if marked:
             asked = ask_marked(things_of(frame), random)
         else:
             named = (ask_named(frame, self._vocabulary, random) for _ in range(_TOGETHER))
             asked = [drawn for drawn in dict.fromkeys(named) if drawn is not None]
-        return self._asked(frame, marked, asked, random) if asked else None
+        if not asked:
+            return None
+        sample = self._asked(frame, marked, asked, random)
+        if random.random() >= _WITH_VIEWS or not others:
+            return sample
+        count = int(random.integers(1, _MOST_VIEWS + 1))
+        views = [others[int(index)] for index in random.integers(len(others), size=count)]
+        words = words_of_views(count, bool(random.random() < 0.5))
+        listings = [unsure(_numbered(view, marked=False, mirrored=False), random) for view in views]
+        lead = sample.lead + "".join(
+            "" if marked else listing_text(list(each.values())) + LEAD_END for each in listings
+        )
+        more = tuple((prompt + words, answer) for prompt, answer in sample.more)
+        return replace(sample, lead=lead, prompt=sample.prompt + words, more=more)
 
     def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
         """Return the question how the camera moved from a frame to another of its scene."""
@@ -209,19 +214,6 @@ def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
             entry = replace(entry, box=(1.0 - x1, y0, 1.0 - x0, y1), right=-entry.right)
         found[number] = entry
     return found
-
-
-def _jittered(box: Box2D, random: np.random.Generator) -> Box2D:
-    """Return a box as a model or a detector may give it."""
-    x0, y0, x1, y1 = box
-    shifts = _JITTER * random.standard_normal(4) * (random.random() < 0.5)
-    moved = np.clip(np.asarray(box) + shifts * (x1 - x0, y1 - y0, x1 - x0, y1 - y0), 0.0, 1.0)
-    return (
-        float(moved[0]),
-        float(moved[1]),
-        max(float(moved[2]), float(moved[0])),
-        max(float(moved[3]), float(moved[1])),
-    )
 
 
 def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None) -> Entry:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from joyai_ros.errors import InputError
 from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.training.mllm.samples import ImageRef, Sample
 from joyai_ros.understanding.chat import ChatEncoder
@@ -32,7 +33,7 @@ class Document:
         positions: (4, L) long: of the text, and time, row, column.
         before, wanted: (T,) long, places of the answers' tokens less one, from which they are foretold, and these tokens.
         weight: of these tokens, beside those of other documents.
-        shows: (S,) long, places of image tokens that learn to say what they show; often none.
+        shows: (S,) long, places of image tokens that learn to show a word about their image; often none.
         shown: (S,) long, tokens of the words for it.
         patches: (N, values of a patch) float; None without images.
         grids: (images, 3) long: time, rows, columns; None without images.
@@ -60,9 +61,6 @@ class Images(Protocol):
     def __call__(self, ref: ImageRef) -> ColorImage:
         """Return an image, (H, W, 3) uint8 RGB."""
 
-    def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
-        """Return words for what each part of an image shows, row by row; none where nothing is to be learned."""
-
 
 class Encoder:
     """Makes documents."""
@@ -83,9 +81,16 @@ class Encoder:
         self._end: int = processor.tokenizer.convert_tokens_to_ids("<|im_end|>")
 
     def encode(self, sample: Sample, general: bool = False) -> Document:
-        """Return the document of a sample."""
-        looks = [patches_of(self._processor, self._images(ref), self._most_pixels) for ref in sample.images]
-        grids = [grid[0].tolist() for _, grid in looks]
+        """Return the document of a sample.
+
+        Raises:
+            InputError: the tokenizer has not the words of a listing.
+        """
+        patches, shapes = None, None
+        if sample.images:
+            looks = [self._images(ref) for ref in sample.images]
+            patches, shapes = patches_of(self._processor, looks, self._most_pixels)
+        grids = [] if shapes is None else shapes.tolist()
         counts = [time * rows * columns // self._merge**2 for time, rows, columns in grids]
         chat = self._chat.encode(SYSTEM if sample.asks else "", sample.prompt, counts)
         tokens, learned = list(chat.prefix), [False] * len(chat.prefix)
@@ -96,7 +101,8 @@ class Encoder:
 
         add(self._text(sample.lead), False)
         add(chat.suffix, False)
-        add([*self._text(sample.answer), self._end], True)
+        if sample.answer:
+            add([*self._text(sample.answer), self._end], True)
         for prompt, answer in sample.more:
             turn = self._chat.encode("", prompt, [])
             add([*self._line, *turn.prefix, *turn.suffix], False)
@@ -111,23 +117,32 @@ class Encoder:
             weight=sample.weight,
             shows=shows,
             shown=shown,
-            patches=torch.cat([patches for patches, _ in looks]) if looks else None,
-            grids=torch.cat([grid for _, grid in looks]) if looks else None,
+            patches=patches,
+            grids=shapes,
             general=general,
         )
 
     def _shown(self, sample: Sample, ids: Tensor, grids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Return the places of image tokens that learn what they show, and the first token of the word for it."""
-        if not sample.cells:
-            return torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
-        words: list[tuple[str, ...]] = []
+        """Return the places of the image tokens that learn what they show, and the first token of each word for it."""
+        places = (ids == self._chat.image_token).nonzero()[:, 0].tolist()
+        kept: list[tuple[int, int]] = []
+        first = 0
         for ref, (_, rows, columns) in zip(sample.images, grids, strict=True):
-            words += self._images.words(ref, int(rows) // self._merge, int(columns) // self._merge)
-        places = (ids == self._chat.image_token).nonzero()[:, 0]
-        parts = zip(places.tolist(), words, strict=True)
-        kept = [(place, self._text(word)[0]) for place, said in parts for word in said]
+            rows, columns = int(rows) // self._merge, int(columns) // self._merge
+            for down, right, word in ref.shows:
+                place = places[first + (rows // 2 + down) * columns + columns // 2 + right]
+                kept.append((place, self._only_token(word)))
+            first += rows * columns
         both = torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
         return both[:, 0], both[:, 1]
+
+    def _only_token(self, word: str) -> int:
+        tokens = self._text(word)
+        if len(tokens) != 1:
+            raise InputError(
+                f"the tokenizer has no token {word!r}, so no image token can learn to show it; begin with a model that lists"
+            )
+        return tokens[0]
 
     def _encode_text(self, text: str) -> tuple[int, ...]:
         return tuple(self._processor.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))

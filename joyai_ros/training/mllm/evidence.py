@@ -6,12 +6,14 @@ on from a word to what follows it in the listing. Each of them is learned in a f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from joyai_ros.understanding.listing import (
     EVIDENCE_END,
     LESS,
     MORE,
+    STEPS,
     UNKNOWN,
     Entry,
     content_words,
@@ -19,6 +21,7 @@ from joyai_ros.understanding.listing import (
     in_order,
     kind_word,
     mark_word,
+    number_word,
 )
 from joyai_ros.understanding.tasks import COLORS
 
@@ -26,18 +29,18 @@ from joyai_ros.understanding.tasks import COLORS
 _FIELDS = {
     "left_right": "r",
     "front_behind": "a",
-    "above_below": "yha",
+    "above_below": "y",  # of things that lie on each other the upper one stands higher in the image
     "relative_distance": "ra",
     "camera_distance": "d",
-    "object_distance": "ral",
+    "object_distance": "ral",  # and how far apart: to the right, ahead, and together
     "object_size": "l",
     "object_height": "t",
     "object_camera": "ra",
     "direction_to_go": "ra",
 }
-_BY_KIND = ("above_below",)  # what lies on what depends on what they are
 # What is asked for the best of some things: its field, and whether it is the one with the most.
 _BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
+_SIDED = ("left_right", "front_behind", "above_below")  # two numbers, and how the second compares with the first
 _FOUND = ("count", "existence")  # of what was found among all
 _PLACE, _PLACE_AROUND = "r", "ra"
 
@@ -59,6 +62,10 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
         words = _best(*_BEST[task], {number: entries[number] for number in known})
     else:
         words = [_words(task, number, entries[number]) for number in known]
+        if task == "object_distance" and len(known) == 2:
+            words += _apart(*(entries[number] for number in known))
+        if task in _SIDED and len(known) == 2:
+            words.append(LESS if words[1] < words[0] else MORE)
     return "".join(words) + EVIDENCE_END
 
 
@@ -97,9 +104,15 @@ def _words(task: str, number: int, entry: Entry) -> str:
         return content_words(entry)[1]
     fields = field_words(entry)
     quoted = "".join(fields[field] for field in _FIELDS[task])
-    if task in _BY_KIND:
-        quoted = content_words(entry)[0] + quoted
     return mark_word(number) + quoted if task == "relative_distance" else quoted
+
+
+def _apart(first: Entry, second: Entry) -> list[str]:
+    """Return how far apart two things are, worked out from what was quoted: to the right, ahead, and the way between both."""
+    fields = [field_words(entry) for entry in (first, second)]
+    right, ahead = (abs(int(fields[0][field][2:]) - int(fields[1][field][2:])) for field in _PLACE_AROUND)
+    way = math.hypot(right * STEPS["r"], ahead * STEPS["a"]) / STEPS["d"]
+    return [number_word("r", right), number_word("a", ahead), number_word("d", way)]
 
 
 def motion_evidence(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -45,6 +46,7 @@ class MllmLearner:
         if config.keep.weight and not config.lora.rank:
             self._teacher = copy.deepcopy(model).requires_grad_(False).eval()
         model.model.visual.register_forward_hook(self._keep)
+        _see_alone(model)
         if config.checkpointing:
             model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         if config.lora.rank:
@@ -78,10 +80,17 @@ class MllmLearner:
         del generator  # what dropout draws comes from torch's own
         weight = next(self.module.parameters())
         inputs = batch.inputs(weight.device, weight.dtype)
-        keeps = self._config.keep.weight > 0.0
-        out = self.module(**inputs, output_hidden_states=keeps)
-        answers, shown = token_loss(out.logits, batch.wanted, batch.weights), shown_loss(self._model, self._seen, batch)
-        total = answers + self._config.cells * shown
+        keeps = self._config.keep.weight > 0.0 and len(batch.wanted) > 0
+        out: Any = None
+        if len(batch.wanted):
+            out = self.module(**inputs, output_hidden_states=keeps)
+            answers = token_loss(out.logits, batch.wanted, batch.weights)
+            shown = shown_loss(self._model, self._seen, batch)
+        else:  # images alone: the language model would have nothing to say
+            images = {name: inputs[name] for name in ("pixel_values", "image_grid_thw")}
+            shown = token_loss(self.module(**images, shows=_image_places(self._model, batch))[None], batch.shown)
+            answers = torch.zeros((), device=weight.device)
+        total = answers + self._config.shown * shown
         figures = {
             "answers": float(answers.detach()),
             "shown": float(shown.detach()),
@@ -147,9 +156,37 @@ def shown_loss(model: Any, seen: Tensor | None, batch: Pack) -> Tensor:
     """
     if seen is None or not len(batch.shown):
         return torch.zeros((), device=model.lm_head.weight.device)
+    return token_loss(_said(model, seen[_image_places(model, batch)])[None], batch.shown)
+
+
+def _see_alone(model: Any) -> None:
+    """Have a model that is asked what its image tokens show answer that without its language model.
+
+    It is a way through the model's own ``forward``, and not round it: what wraps a model for several processes brings their
+    gradients together only of what went through there.
+    """
+    whole = model.forward
+
+    @functools.wraps(whole)
+    def forward(*arguments: Any, shows: Tensor | None = None, **inputs: Any) -> Any:
+        if shows is None:
+            return whole(*arguments, **inputs)
+        seen = model.model.visual(inputs["pixel_values"], grid_thw=inputs["image_grid_thw"]).pooler_output
+        return _said(model, seen[shows])
+
+    model.forward = forward
+
+
+def _image_places(model: Any, batch: Pack) -> Tensor:
+    """Return, of the tokens that learn to show a word, their places among the image tokens of a pack."""
     is_image = batch.tokens[0] == int(model.config.image_token_id)
-    states = seen[is_image.cumsum(0)[batch.shows] - 1]
-    return token_loss(model.lm_head(model.model.language_model.norm(states))[None], batch.shown)
+    return is_image.cumsum(0)[batch.shows] - 1
+
+
+def _said(model: Any, states: Tensor) -> Tensor:
+    """Return the logits of the words that states show, (states, vocabulary)."""
+    logits: Tensor = model.lm_head(model.model.language_model.norm(states))
+    return logits
 
 
 def divergence(student: Sequence[Tensor], teacher: Sequence[Tensor], places: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -12,7 +13,6 @@ from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.training.data.errors import StoreError
 from joyai_ros.training.data.store import Store
-from joyai_ros.training.mllm.cells import cell_words, shown_cells
 from joyai_ros.understanding.anchors import draw_marks
 from joyai_ros.understanding.listing import cut_out
 
@@ -29,8 +29,9 @@ class ImageRef:
         marked: with its objects numbered.
         mirrored: with left and right exchanged.
         gain: by which it is lighter.
-        cut: box that is cut out of it, (x0, y0, x1, y1) as shares of its width and height; None for the whole image.
-        thing: place in the frame of the object that is cut out; None for the whole image.
+        window: that is cut out of it, (x0, y0, x1, y1) as shares of its width and height; None for the whole image.
+        shows: words for what is in the window's middle, each with the token that learns to show it: how many rows below the
+            middle one, and how many columns to the right of it.
     """
 
     store: str
@@ -39,8 +40,8 @@ class ImageRef:
     marked: bool
     mirrored: bool = False
     gain: float = 1.0
-    cut: Box2D | None = None
-    thing: int | None = None
+    window: Box2D | None = None
+    shows: tuple[tuple[int, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,10 @@ class Sample:
         id: unique within its store.
         task: a name in the task table, or of an exercise.
         images: shown before the prompt; none for text alone.
-        prompt, answer: as the model reads and writes them.
+        prompt, answer: as the model reads and writes them; without an answer the images alone are learned from.
         dataset: by which mixtures name it.
         lead: what is known of the images, between them and the prompt; see :mod:`joyai_ros.understanding.listing`.
         more: further prompts with their answers, turn by turn.
-        cells: whether the image's tokens learn to say what they show.
         weight: of each token of its answers, beside those of other samples.
         asks: whether it is a question, before which the system text stands.
     """
@@ -68,7 +68,6 @@ class Sample:
     dataset: str
     lead: str = ""
     more: tuple[tuple[str, str], ...] = ()
-    cells: bool = False
     asks: bool = True
     weight: float = 1.0
 
@@ -105,6 +104,7 @@ class Pictures:
             for entry in store.shards(split)
             for frame in store.read(entry).frames
         }
+        self._whole = lru_cache(1)(self._read)  # the windows of a sample are of one image
 
     def __call__(self, ref: ImageRef) -> ColorImage:
         """Return an image as a question shows it, (H, W, 3) uint8 RGB.
@@ -112,6 +112,10 @@ class Pictures:
         Raises:
             StoreError: it cannot be read.
         """
+        whole = self._whole(replace(ref, window=None, shows=()))
+        return whole if ref.window is None else cut_out(whole, ref.window)
+
+    def _read(self, ref: ImageRef) -> ColorImage:
         entry, frame = self._frames[ref.store, ref.shard, ref.frame]
         color = self._stores[ref.store].color(entry, frame)
         boxes = [thing.measured.box for thing in frame.objects]
@@ -121,19 +125,4 @@ class Pictures:
             boxes = [box and (width - box[2], box[1], width - box[0], box[3]) for box in boxes]
         if ref.gain != 1.0:
             color = cv2.convertScaleAbs(color, alpha=ref.gain)
-        if ref.marked:
-            color = draw_marks(color, boxes)
-        return color if ref.cut is None else cut_out(color, ref.cut)
-
-    def words(self, ref: ImageRef, rows: int, columns: int) -> list[tuple[str, ...]]:
-        """Return kind, colour and place of what each part of an image shows, row by row, in words that a listing has.
-
-        Of what is cut out its middle alone: kind and colour of the object.
-        """
-        _, frame = self._frames[ref.store, ref.shard, ref.frame]
-        if ref.thing is not None:
-            middle = rows // 2 * columns + columns // 2
-            said = cell_words(frame, ref.mirrored, frame.objects[ref.thing])[:-2]
-            return [said if place == middle else () for place in range(rows * columns)]
-        shown = shown_cells(frame, ref.mirrored, rows, columns)
-        return [cell_words(frame, ref.mirrored, thing) for thing in shown]
+        return draw_marks(color, boxes) if ref.marked else color

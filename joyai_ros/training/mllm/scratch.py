@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from joyai_ros.training.mllm.config import ScratchSizes
 from joyai_ros.training.mllm.vocabulary import listing_texts, phrases, set_numbers
 from joyai_ros.training.tokenizer import SPECIAL_TOKENS, scratch_processor
 from joyai_ros.understanding.listing import CUTOUT
+
+_POSITIONS = 0.7  # standard deviation of what says where a patch is
+_HALF_WAVES = (0.5, 6.0)  # over an image, from the slowest to the fastest
 
 
 def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple[Any, Any]:
@@ -40,11 +44,45 @@ def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple
     kind: Any = Qwen3VLForConditionalGeneration
     generation: Any = GenerationConfig
     model = kind(config)
+    renew_vision(model, seed)
     if sizes.listing:
         set_numbers(model, processor.tokenizer)
     end, pad = (processor.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
     model.generation_config = generation(do_sample=False, eos_token_id=[end, pad], pad_token_id=pad)
     return model, processor
+
+
+def renew_vision(model: Any, seed: int) -> None:
+    """Begin a model's vision encoder anew, so that a small one learns from few images.
+
+    Weights keep the size of what they are multiplied with, and positions begin as waves as strong as what patches say: with
+    transformers' own beginnings a patch hardly knows where it is, and learning to say where things are takes long.
+
+    Args:
+        model: ``Qwen3VLForConditionalGeneration``; changed.
+        seed: of the weights.
+    """
+    visual = model.model.visual
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in visual.named_parameters():
+            if weight.ndim >= 2:
+                weight.normal_(std=weight[0].numel() ** -0.5, generator=generator)
+            else:
+                weight.fill_(0.0 if name.endswith("bias") else 1.0)
+        places = visual.pos_embed.weight
+        waves = _waves(round(len(places) ** 0.5), places.shape[1])
+        places.copy_(waves * (_POSITIONS / waves.std()))
+
+
+def _waves(side: int, width: int) -> torch.Tensor:
+    """Return sines and cosines of the rows and columns of a square, (side * side, width)."""
+    slowest, fastest = (math.log2(half_waves) for half_waves in _HALF_WAVES)
+    count = math.pi * torch.logspace(slowest, fastest, width // 4, base=2.0)
+    angles = torch.linspace(0.0, 1.0, side)[:, None] * count
+    each = torch.cat([angles.sin(), angles.cos()], dim=1)
+    both = [each[:, None].expand(side, side, -1), each[None].expand(side, side, -1)]
+    return torch.cat(both, dim=-1).reshape(side * side, -1)
 
 
 def _config(sizes: ScratchSizes, tokenizer: Any) -> Any:

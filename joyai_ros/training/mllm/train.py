@@ -28,7 +28,7 @@ from joyai_ros.training.mllm.lora import merged, with_lora
 from joyai_ros.training.mllm.mixture import Mixture, Pool, pools_of
 from joyai_ros.training.mllm.result import write_card, write_model
 from joyai_ros.training.mllm.samples import Pictures, Sample, read_datasets
-from joyai_ros.training.mllm.scratch import scratch_model
+from joyai_ros.training.mllm.scratch import renew_vision, scratch_model
 from joyai_ros.training.processes import process_state
 from joyai_ros.understanding.config import Attention, Loading, Precision
 from joyai_ros.understanding.loading import load_model
@@ -86,6 +86,8 @@ def train_mllm(
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
     how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
     model = load_model(base, how)
+    if config.new_vision:
+        renew_vision(model, config.loop.seed)
     encoder = Encoder(load_processor(base), Pictures(stores.values(), config.split), config.pixels)
     learner = MllmLearner(model, Mixture(config, pools, encoder), config)
     data = {name: store.manifest.data_hash() for name, store in stores.items()}

@@ -13,7 +13,7 @@ from typing import Any
 
 from joyai_ros.training.data.templates import wordings
 from joyai_ros.understanding.formats import Choice
-from joyai_ros.understanding.listing import LESS, LIST, MORE, MOST_ENTRIES, NUMBERS, UNKNOWN, mark_word
+from joyai_ros.understanding.listing import LESS, MORE, MOST_ENTRIES, NUMBERS, UNKNOWN, mark_word
 from joyai_ros.understanding.prompts import SYSTEM
 from joyai_ros.understanding.tasks import COLORS, TASKS
 
@@ -46,7 +46,7 @@ _SPREAD = 0.05  # standard deviation of the first weights of the embedding
 
 def phrases() -> list[str]:
     """Return the texts that are one token each: pieces of prompts."""
-    found = {SYSTEM, LIST, " Answer with one of:", 'the "', "Is there a", " in the image?", "How many "}
+    found = {SYSTEM, " Answer with one of:", 'the "', "Is there a", " in the image?", "How many "}
     for name, task in TASKS.items():
         for wording in wordings(name):
             found |= {piece for piece in re.split(r"\{\w+\}", wording) if len(piece.split()) > 1}
