@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from joyai_ros.errors import CameraError, DepthError, ImageError
+from joyai_ros.errors import CameraError, DepthError
 from joyai_ros.geometry import rigid
-from joyai_ros.geometry.arrays import ColorImage, DepthImage, Float, Mask, Mat4, Vec3
+from joyai_ros.geometry.arrays import ColorImage, DepthImage, Float, Mask, Mat4, Vec3, check_image
 from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.geometry.cameras import Camera
 
@@ -72,8 +72,7 @@ class Observation:
 
     def __post_init__(self) -> None:
         color = np.asarray(self.color)
-        if color.ndim != 3 or color.shape[2] != 3 or color.dtype != np.uint8:
-            raise ImageError(f"colour image has shape {color.shape} and type {color.dtype}; give (H, W, 3) uint8 RGB")
+        check_image(color, "colour image")
         if color.shape[:2] != self.camera.shape:
             raise CameraError(
                 f"colour image is {color.shape[1]}x{color.shape[0]}, its camera {self.camera.width}x{self.camera.height}; "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from joyai_ros.errors import JoyaiError
-from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.arrays import ColorImage, check_image
 from joyai_ros.understanding.formats import AnswerFormat
 from joyai_ros.understanding.listing import Marks
 
@@ -55,6 +55,9 @@ class ModelRequest:
         max_tokens: of the answer; None for as many as its format can need.
         marks: of each image, the boxes that are to be numbered on it, None where there are none; images beyond the last have
             none. A model that lists what it sees is told them, for every other its backend draws them.
+
+    Raises:
+        ImageError: one of the images is none.
     """
 
     images: tuple[ColorImage, ...]
@@ -64,6 +67,10 @@ class ModelRequest:
     sampling: Sampling | None = None
     max_tokens: int | None = None
     marks: tuple[Marks | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        for image in self.images:
+            check_image(image)
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "l": 0.005, "t": 0.005}  # metres of o
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
-_SCANNED = 0.3  # share of an image's width: side of the windows that find things
+_SCANNED = 0.3  # share of an image's longer side: side of the windows that find things
 _GREY = 128  # beyond an image
 
 
@@ -137,7 +137,7 @@ def window_at(x: float, y: float, side: float, shape: tuple[int, ...]) -> Box2D:
 def windows_over(shape: tuple[int, ...]) -> list[Box2D]:
     """Return windows whose middles cover an image, pixels: height, width."""
     height, width = shape[:2]
-    side = _SCANNED * width
+    side = _SCANNED * max(width, height)
     columns, rows = (max(math.ceil(length / (2 * MIDDLE * side)), 1) for length in (width, height))
     places = itertools.product(range(rows), range(columns))
     return [window_at((column + 0.5) / columns, (row + 0.5) / rows, side, shape) for row, column in places]
@@ -170,7 +170,7 @@ def within(box: Box2D, window: Box2D) -> Box2D:
     return (box[0] - x0) / wide, (box[1] - y0) / high, (box[2] - x0) / wide, (box[3] - y0) / high
 
 
-def without(box: Box2D, window: Box2D) -> Box2D:
+def in_image(box: Box2D, window: Box2D) -> Box2D:
     """Return a box of a window as shares of the image's sides, within the image."""
     x0, y0, wide, high = *window[:2], window[2] - window[0], window[3] - window[1]
     found = (x0 + box[0] * wide, y0 + box[1] * high, x0 + box[2] * wide, y0 + box[3] * high)
@@ -217,14 +217,16 @@ def quoted(listing: str, prompt: str) -> str:
     return (";".join(chosen) + "." if chosen else listing) + LEAD_END
 
 
-def quoted_of_all(listings: Sequence[str], prompt: str) -> str:
-    """Return what a prompt quotes of the listings of several images: where it names marks, of those alone that have one.
+def images_quoted(marks: Sequence[Marks | None], prompt: str) -> list[int]:
+    """Return the places of the images whose listings a prompt quotes: where it names marks, of those alone that have one.
 
-    An imagined view has no marks, so it cannot say anything about what a mark means.
+    An imagined view has no marks, so it cannot say anything about what a mark means, and is not looked at.
     """
     named = {found[0] for found in _MARK.finditer(prompt)}
-    marked = [listing for listing in listings if named & {found[0] for found in _MARK.finditer(listing)}]
-    return "".join(quoted(listing, prompt) for listing in marked or listings)
+    marked = [
+        place for place, known in enumerate(marks) if named & {mark_word(n) for n, _ in marks_in_order(known or ())}
+    ]
+    return marked or list(range(len(marks)))
 
 
 def boxes_in_order(boxes: Sequence[Box2D]) -> list[Box2D]:

@@ -21,6 +21,7 @@ from joyai_ros.understanding.listing import (
     LESS,
     MORE,
     MOST_ENTRIES,
+    NOTHING,
     NUMBERS,
     UNKNOWN,
     Marks,
@@ -28,12 +29,12 @@ from joyai_ros.understanding.listing import (
     box_words,
     boxes_in_order,
     cut_out,
+    in_image,
     mark_word,
     marks_in_order,
     window_round,
     windows_over,
     within,
-    without,
 )
 from joyai_ros.understanding.network import Features, Network, Prefix
 from joyai_ros.understanding.tasks import COLORS
@@ -44,6 +45,7 @@ _NEXT, _END = ";", "."
 _EVIDENCE = 80  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
 _CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
+_SURE = 0.5  # that something is in the middle of a window
 _SAME = 0.4  # two boxes that overlap more, intersection over union, are of one thing
 _AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
 
@@ -79,7 +81,7 @@ class ListingWriter:
         self._network, self._tokenizer, self._chat, self._look = network, tokenizer, chat, look
         self._numbers = {field: self._tokens(words) for field, words in NUMBERS.items()}
         self._colors = self._tokens([*(f" {color}" for color in COLORS), UNKNOWN])
-        self._ends = self._tokens([_NEXT, _END])
+        self._next, self._nothing = self._tokens([_NEXT]), self._tokens([NOTHING])
         words = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         kinds = [token for token, word in enumerate(words) if _is_word(word)]
         self._kinds = torch.tensor(sorted({*kinds, *self._tokens([UNKNOWN]).tolist()}), device=network.device)
@@ -190,9 +192,9 @@ class ListingWriter:
         pen, logits = self._windows(
             [cut_out(images[place], window) for place, window in shown], [w for _, w in shown], _BOX
         )
-        first = torch.cat([self._ends[1:], self._numbers[BOX_FIELDS[0]]])
+        first = torch.cat([self._nothing, self._numbers[BOX_FIELDS[0]]])
         sure = 1.0 - logits[:, first].softmax(-1)[:, 0]
-        kept = (sure > 0.5).nonzero()[:, 0].tolist()
+        kept = (sure > _SURE).nonzero()[:, 0].tolist()
         found: list[_Found | None] = [None] * len(shown)
         if not kept:
             return found
@@ -202,9 +204,10 @@ class ListingWriter:
         for field in BOX_FIELDS:
             values = self._median(logits, field)
             texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
-            logits = pen.put(self._numbers[field][values][:, None].tolist())
+            if field != BOX_FIELDS[-1]:
+                logits = pen.put(self._numbers[field][values][:, None].tolist())
         for row, text in zip(kept, texts, strict=True):
-            found[row] = _Found(without(box_of(text), shown[row][1]), float(sure[row]))
+            found[row] = _Found(in_image(box_of(text), shown[row][1]), float(sure[row]))
         return found
 
     def _contents(
@@ -242,7 +245,7 @@ class ListingWriter:
                 last = self._numbers[field][values][:, None]
                 if field != LENGTH_FIELDS[-1]:
                     logits = pen.put(last.tolist())
-            before = torch.cat([last, self._ends[:1].expand(len(last), 1)], dim=1).tolist()
+            before = torch.cat([last, self._next.expand(len(last), 1)], dim=1).tolist()
             for each, text in zip(found, texts, strict=True):
                 each.append(text)
         return found

@@ -27,7 +27,7 @@ from joyai_ros.understanding.config import LocalSettings
 from joyai_ros.understanding.decoding import Decoder, Row
 from joyai_ros.understanding.formats import longest
 from joyai_ros.understanding.frames import FrameMemory, contents_of
-from joyai_ros.understanding.listing import quoted_of_all
+from joyai_ros.understanding.listing import Marks, images_quoted, quoted
 from joyai_ros.understanding.listing_writer import ListingWriter
 from joyai_ros.understanding.loading import load_shared, stop_tokens
 from joyai_ros.understanding.memory import named_memory_errors
@@ -133,7 +133,7 @@ class LocalBackend:
         chats, prefixes = [], []
         for index in indices:
             request = requests[index]
-            prompt = quoted_of_all(listings[index], request.prompt) + request.prompt
+            prompt = "".join([*(quoted(each, request.prompt) for each in listings[index]), request.prompt])
             # A model that lists what it sees answers from its listing alone.
             shown = self._features(request.images, contents[index]) if self._lister is None else []
             chat = self._chat.encode(request.system, prompt, [self._network.image_tokens(each.grid) for each in shown])
@@ -153,18 +153,18 @@ class LocalBackend:
         requests: Mapping[int, ModelRequest],
         contents: Sequence[tuple[bytes, ...]],
     ) -> Mapping[int, Sequence[str]]:
-        """Return, by the number of each request, what the model lists of its images; nothing for a model that does not."""
+        """Return, by the number of each request, what the model lists of the images that its prompt quotes; nothing for a
+        model that does not.
+        """
         if self._lister is None:
             return dict.fromkeys(requests, ())
-        keys = {
-            index: list(zip_longest(contents[index], request.marks))  # where marks are not given there are none
-            for index, request in requests.items()
-        }
-        images = {
-            key: image
-            for index, request in requests.items()
-            for key, image in zip(keys[index], request.images, strict=True)
-        }
+        keys: dict[int, list[tuple[bytes, Marks | None]]] = {}
+        images: dict[tuple[bytes, Marks | None], ColorImage] = {}
+        for index, request in requests.items():
+            every = list(zip_longest(contents[index], request.marks))  # where marks are not given there are none
+            places = images_quoted([known for _, known in every], request.prompt)
+            keys[index] = [every[place] for place in places]
+            images |= {every[place]: request.images[place] for place in places}
         kept = self._memory.listings
         texts = {key: kept.get(key, str) for key in images if key in kept}
         new = [key for key in images if key not in texts]

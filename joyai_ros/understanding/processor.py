@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from joyai_ros.errors import ImageError
-from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.arrays import ColorImage, check_image
 from joyai_ros.models.qwen_processor import read_processor
 from joyai_ros.understanding.backend import ModelError
 
@@ -42,8 +40,7 @@ def patches_of(processor: Any, images: Sequence[ColorImage], most_pixels: int) -
         ImageError: one is no such image, or more than 200 times as long as wide.
     """
     for image in images:
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
+        check_image(image)
     made = processor.image_processor
     most_pixels = min(most_pixels, made.size["longest_edge"])  # the folder's names for the most and least pixels
     least = min(made.size["shortest_edge"], most_pixels)

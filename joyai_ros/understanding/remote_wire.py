@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
-import numpy as np
 
 from joyai_ros.errors import ImageError
-from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.arrays import ColorImage, check_image
 from joyai_ros.understanding import formats
 from joyai_ros.understanding.backend import ModelRequest
 from joyai_ros.understanding.config import Picture
@@ -74,8 +73,7 @@ def image_url(image: ColorImage, picture: Picture, quality: int, longest_side: i
     Raises:
         ImageError: it is no such image.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-        raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
+    check_image(image)
     height, width = image.shape[:2]
     if max(height, width) > longest_side:
         scale = longest_side / max(height, width)

@@ -15,7 +15,7 @@ from joyai_ros.nodes.scene_node import SceneNode
 from joyai_ros.scene.types import Source, Status
 from joyai_ros.understanding.opening import OpenModel
 from tests.reasoning.table import Helpful
-from tests.ros.harness import Process, wait_for
+from tests.ros.harness import Process, wait_for, with_stamp
 from tests.ros.questioning import CODES, Slow, goal_of, started, two_objects
 from tests.understanding.scripted_server import says, serving
 
@@ -47,7 +47,7 @@ def test_objects_bear_the_ids_of_the_scene_node(ros, robot, ask):
     status, result = ros.result(ros.send(ask, goal_of("How many objects are there?", task="count")))
     assert status == GoalStatus.STATUS_SUCCEEDED, result.error_msg
     answer = answer_from_message(result.answer)
-    scene = next(scene_from_message(m) for m in scenes if stamp_ns(m) == answer.stamp)
+    scene = scene_from_message(wait_for(lambda: with_stamp(scenes, answer.stamp), "the scene it answered from"))
     assert answer.value == sum(item.visible and item.box is not None for item in scene.objects)
     target = scene.objects[0]
     goal = goal_of("How tall is it?", task="object_height", objects=[target.id])
@@ -155,7 +155,8 @@ def test_scene_and_questions_in_one_process(ros, robot, answers):
         robot.show_until(lambda: scenes and publisher.get_subscription_count() == 1, "both nodes to work")
         publisher.publish(String(data="count: How many objects are there?"))
         answer = robot.show_until(lambda: answers, "an answer")[0]
-        scene = next(scene_from_message(m) for m in scenes if stamp_ns(m) == stamp_ns(answer))
+        # The node in the scene's own process may answer from it before it comes here.
+        scene = scene_from_message(wait_for(lambda: with_stamp(scenes, stamp_ns(answer)), "the scene it answered from"))
         assert answer.value == sum(item.visible and item.box is not None for item in scene.objects)
         process.signal(signal.SIGINT)
         code, output = process.end()

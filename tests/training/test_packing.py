@@ -19,7 +19,7 @@ from joyai_ros.training.mllm.lora import merged
 from joyai_ros.training.mllm.mixture import Mixture, Pool
 from joyai_ros.training.mllm.packing import pack
 from joyai_ros.training.mllm.samples import ImageRef, Sample
-from joyai_ros.training.mllm.scratch import renew_vision, scratch_model
+from joyai_ros.training.mllm.scratch import scratch_model
 from joyai_ros.training.tokenizer import scratch_processor
 from joyai_ros.understanding.prompts import SYSTEM as QUESTION_SYSTEM
 
@@ -200,22 +200,6 @@ def test_glances_alone_are_learned_without_the_language_model(encoder):
     assert any(".visual." in name for name in gradients) and not any(".layers." in name for name in gradients)
     both, _ = gradient_of(learner, pack([encoder.encode(GLANCE), encoder.encode(SAMPLES[2])]))
     assert both["shown"] == pytest.approx(figures["shown"], rel=1e-4) and both["answers"] > 0.0
-
-
-def test_a_new_vision_encoder_knows_where_a_patch_is():
-    model = fresh()[0]
-    renew_vision(model, 5)
-    again = fresh(1)[0]
-    renew_vision(again, 5)
-    assert all(
-        torch.equal(*each)
-        for each in zip(model.model.visual.parameters(), again.model.visual.parameters(), strict=True)
-    )
-    places = model.model.visual.pos_embed.weight.detach()
-    assert places.std().item() == pytest.approx(0.7, rel=1e-3)
-    grid = places.unflatten(0, (16, 16))
-    near, far = (grid[:, 0] - grid[:, 1]).norm(dim=-1), (grid[:, 0] - grid[:, 8]).norm(dim=-1)
-    assert (near < far).all() and torch.allclose(near, (grid[0] - grid[1]).norm(dim=-1), atol=1e-4)
 
 
 def test_a_document_reads_like_a_conversation(small, encoder):

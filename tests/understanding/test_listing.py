@@ -1,5 +1,6 @@
 """A model that lists what it sees: what a listing says, that it is written once, and what of it stands in a prompt."""
 
+import dataclasses
 import re
 
 import hypothesis.extra.numpy as hnp
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("transformers", reason="the extra neural is not installed")
 
+from joyai_ros.errors import ImageError
 from joyai_ros.training.mllm.config import ScratchSizes
 from joyai_ros.training.mllm.scratch import scratch_model
 from joyai_ros.understanding.backend import Finish, ModelError, ModelRequest
@@ -26,15 +28,15 @@ from joyai_ros.understanding.listing import (
     boxes_in_order,
     cut_out,
     field_words,
+    images_quoted,
+    in_image,
     listing_text,
     marks_in_order,
     quoted,
-    quoted_of_all,
     seen_text,
     window_round,
     windows_over,
     within,
-    without,
 )
 from joyai_ros.understanding.local import LocalBackend
 
@@ -132,7 +134,7 @@ def test_a_box_of_a_window_is_one_of_the_image(values, height, width):
     inner = within((x0, y0, x1, y1), window)
     assert inner[0] + inner[2] == pytest.approx(1.0) and inner[1] + inner[3] == pytest.approx(1.0)  # in its middle
     assert max(inner[2] - inner[0], inner[3] - inner[1]) <= 1.0 / 1.3 + 1e-6
-    np.testing.assert_allclose(without(inner, window), (x0, y0, x1, y1), atol=1e-9)
+    np.testing.assert_allclose(in_image(inner, window), (x0, y0, x1, y1), atol=1e-9)
 
 
 @given(st.integers(8, 900), st.integers(8, 900), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
@@ -149,12 +151,13 @@ def test_a_prompt_quotes_the_marks_that_it_names():
 
 
 def test_a_view_without_the_marks_that_are_named_is_not_quoted():
-    real, imagined = " (mark 3) a; (mark 1) b.", " c; d."
-    assert quoted_of_all([real, imagined], "the cup (mark 1)") == " (mark 1) b.\n"
-    assert quoted_of_all([imagined, real], "the cup (mark 3)") == " (mark 3) a.\n"
-    assert quoted_of_all([real, real], "the cup (mark 3)") == " (mark 3) a.\n" * 2
-    assert quoted_of_all([real, imagined], "How many?") == f"{real}\n{imagined}\n"
-    assert quoted_of_all([imagined], "the cup (mark 3)") == f"{imagined}\n" and quoted_of_all([], "How many?") == ""
+    real = (MUG.box, None, BLOCK.box)
+    assert images_quoted([real, None], "the cup (mark 1)") == [0]
+    assert images_quoted([None, real], "the cup (mark 3)") == [1]
+    assert images_quoted([real, real], "the cup (mark 3)") == [0, 1]
+    assert images_quoted([real, None], "the cup (mark 2)") == [0, 1]  # out of sight
+    assert images_quoted([real, None], "How many?") == [0, 1]
+    assert images_quoted([None], "the cup (mark 3)") == [0] and images_quoted([], "How many?") == []
 
 
 def test_marks_out_of_sight_are_not_listed():
@@ -221,6 +224,24 @@ def test_two_images_have_a_listing_each(backend):
     assert len(backend._memory.listings) == 2
     backend.forget()
     assert len(backend._memory.listings) == 0
+
+
+def test_what_is_not_quoted_is_not_looked_at(backend):
+    """An imagined view without marks has nothing to say about a mark, and each look costs time."""
+    view = np.zeros((96, 128, 3), np.uint8)
+    request = ModelRequest((*LEFT.images, view), "Is it left (mark 1)?", LEFT.format, "Look.", marks=((MUG.box,),))
+    assert backend.answer([request])[0].finish is Finish.STOP
+    assert len(backend._memory.listings) == 1
+    backend.answer([dataclasses.replace(request, prompt="How many?")])
+    assert len(backend._memory.listings) == 2
+
+
+def test_images_that_are_none_are_refused_and_odd_ones_listed(backend):
+    with pytest.raises(ImageError, match=r"an image has shape \(5, 5\) and type uint8; give \(H, W, 3\)"):
+        backend.answer([dataclasses.replace(LEFT, images=(np.zeros((5, 5), np.uint8),))])
+    thin = [np.zeros(shape, np.uint8) for shape in ((2, 500, 3), (500, 2, 3), (1, 1, 3))]
+    replies = backend.answer([dataclasses.replace(LEFT, images=(image,)) for image in thin])
+    assert all(reply.finish is Finish.STOP for reply in replies)
 
 
 def test_together_they_say_what_each_says_alone(backend):

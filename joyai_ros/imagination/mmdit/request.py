@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from joyai_ros.errors import ImageError, InputError
-from joyai_ros.geometry.arrays import ColorImage
+from joyai_ros.geometry.arrays import ColorImage, check_image
 
 IsCanceled = Callable[[], bool]
 MOST_REFERENCES = 5
@@ -112,8 +112,7 @@ def check_requests(requests: Sequence[DrawRequest], size: tuple[int, int], multi
 
 
 def _check_image(image: ColorImage, multiple: int) -> None:
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype.name != "uint8":
-        raise ImageError(f"an image has shape {image.shape} and type {image.dtype}; give (H, W, 3) uint8 RGB")
+    check_image(image)
     _check_size((image.shape[0], image.shape[1]), multiple, "an image")
 
 

@@ -44,8 +44,8 @@ def scratch_model(sizes: ScratchSizes, texts: Sequence[str], seed: int) -> tuple
     kind: Any = Qwen3VLForConditionalGeneration
     generation: Any = GenerationConfig
     model = kind(config)
-    renew_vision(model, seed)
     if sizes.listing:
+        renew_vision(model, seed)
         set_numbers(model, processor.tokenizer)
     end, pad = (processor.tokenizer.convert_tokens_to_ids(token) for token in ("<|im_end|>", "<|endoftext|>"))
     model.generation_config = generation(do_sample=False, eos_token_id=[end, pad], pad_token_id=pad)
