@@ -86,7 +86,7 @@ def command(
     looks = [Look(item, SceneEngine(settings.scene).process(item)) for item in observations]
     with closing(open_model(model_of_options(settings.model, model, server))) as opened:
         imagine = open_views(settings.imagination) if views and opened.backend is not None else from_depth
-        asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence_temperature, imagine)
+        asker = Asker(opened.backend, settings.ask, settings.scene.relations, opened.confidence, imagine)
         answer = asker.ask(question, looks)
     if json_file is not None:
         write_json(json_file, answer_to_json(answer))

@@ -237,13 +237,13 @@ def _scores(
     run: _Run, outcomes: list[Outcome], with_views: list[Outcome], chance: dict[str, float], seed: int
 ) -> dict[str, Any]:
     """Return all figures as plain values."""
-    temperature = run.opened.confidence_temperature or 1.0
-    tasks = summarise(outcomes, chance, temperature, seed)
+    lines = run.opened.confidence
+    tasks = summarise(outcomes, chance, lines, seed)
     said: dict[str, Any] = {
         "answered_by": run.answers(0).name,
         "data_hash": run.questions.store.manifest.data_hash(),
         "tasks": tasks,
-        "overall": overall(outcomes, tasks, temperature),
+        "overall": overall(outcomes, tasks, lines),
         "questions": [{"id": o.id, "task": o.task, "scene": o.scene, "score": o.score} for o in outcomes],
         "failed": [{"id": o.id, "task": o.task, "why": o.failure} for o in (*outcomes, *with_views) if o.failure],
     }

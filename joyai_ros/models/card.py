@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from joyai_ros.models.angles import Angles
+from joyai_ros.models.confidence import ConfidenceLine
 from joyai_ros.models.errors import CardError
 from joyai_ros.models.pipeline_folder import EDIT, PLUS
 from joyai_ros.resources import resource_dir, resource_files
@@ -41,8 +42,8 @@ class ModelCard:
         parameters: how many; null where it is not known.
         memory: gigabytes of weights by how they are kept (bfloat16, int8, int4), reckoned from the parameters.
         sampling: the authors' defaults; null for greedy.
-        confidence_temperature: what answers' log-probabilities are divided by to be calibrated; null where the model was
-            not calibrated, and confidences stay unset.
+        confidence: by task (others: all that are not named), what makes an answer's probability a confidence; null where
+            the model was not calibrated, and confidences stay unset.
         angles: how a model that draws counts the angles of a camera motion.
         preset: how it draws where nobody says; null for the package's default.
         listing: whether it was trained to list what it sees before it answers; see :mod:`joyai_ros.understanding.listing`.
@@ -63,7 +64,7 @@ class ModelCard:
     parameters: int | None = None
     memory: Mapping[str, float] = field(default_factory=dict)
     sampling: CardSampling | None = None
-    confidence_temperature: float | None = None
+    confidence: Mapping[str, ConfidenceLine] = field(default_factory=dict)
     angles: Angles = Angles()
     preset: str | None = None
     listing: bool = False
@@ -145,15 +146,15 @@ def _value(path: Path, key: str, value: Any) -> Any:
     """
     try:
         if value is None and key not in _NEEDED:
-            return {} if key in ("memory", *_MAPPINGS) else () if key == "unverified" else None
+            return {} if key in ("memory", "confidence", *_MAPPINGS) else () if key == "unverified" else None
         if key in _TEXTS:
             return _typed(value, str)
         if key == "listing":
             return _typed(value, bool)
         if key == "parameters":
             return _typed(value, int)
-        if key == "confidence_temperature":
-            return float(value)
+        if key == "confidence":
+            return {str(task): ConfidenceLine(**line) for task, line in value.items()}
         if key in _MAPPINGS:
             return _typed(value, dict)
         if key == "angles":

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from joyai_ros.models.confidence import ConfidenceLines, line_of
 from joyai_ros.reasoning.compare import Said, compare, pose_from_fields
 from joyai_ros.reasoning.config import AskConfig, Policy
 from joyai_ros.reasoning.imagined import Imagine, from_depth, in_words, views_around
@@ -30,7 +31,7 @@ class Asker:
         backend: the model; None: geometry answers alone.
         config: the policy and when answers agree.
         relations: the margins of relations.
-        confidence_temperature: calibrates the confidence of choices (from the model's card); None: none is given.
+        confidence: calibrates the confidence of choices (from the model's card); none is given where it does not.
         imagine: makes the imagined views that questions may be shown.
     """
 
@@ -39,14 +40,14 @@ class Asker:
         backend: Backend | None = None,
         config: AskConfig = AskConfig(),
         relations: RelationConfig = RelationConfig(),
-        confidence_temperature: float | None = None,
+        confidence: ConfidenceLines | None = None,
         imagine: Imagine = from_depth,
     ) -> None:
         self._backend = backend
         self._imagine = imagine
         self._config = config
         self._relations = relations
-        self._temperature = confidence_temperature
+        self._lines = confidence or {}
 
     def ask(self, question: Question, looks: Sequence[Look]) -> Answer:
         """Answer one question; see :meth:`ask_all`."""
@@ -101,21 +102,15 @@ class Asker:
         status = compare(said, measured, self._config.compare)
         answer = _from_both(asked, said, parsed.unit, measured, status, self._config.policy)
         if answer.choice == said.choice:  # else it is geometry's choice, and geometry's confidence
-            answer = replace(answer, confidence=self._confidence(request, reply))
+            answer = replace(answer, confidence=self._confidence(asked.task.name, request, reply))
         return replace(answer, model=self._backend.name, evidence_views=views)
 
-    def _confidence(self, request: ModelRequest, reply: ModelReply) -> float:
+    def _confidence(self, task: str, request: ModelRequest, reply: ModelReply) -> float:
         """Return the calibrated probability of the chosen option; NaN where the backend or the card does not tell."""
-        if self._temperature is None or reply.token_logprobs is None or not isinstance(request.format, Choice):
+        line = line_of(self._lines, task)
+        if line is None or reply.token_logprobs is None or not isinstance(request.format, Choice):
             return math.nan
-        return confidence_at(sum(reply.token_logprobs), self._temperature)
-
-
-def confidence_at(log_p: float, temperature: float) -> float:
-    """Return the probability of an answer with its log odds divided by a temperature; ``log_p`` is its natural logarithm."""
-    log_p = min(log_p, -1e-9)
-    log_odds = log_p - math.log(-math.expm1(log_p))
-    return 1.0 / (1.0 + math.exp(-max(min(log_odds / temperature, 50.0), -50.0)))
+        return line.confidence(sum(reply.token_logprobs))
 
 
 def _parsed(request: ModelRequest, reply: ModelReply) -> Parsed:

@@ -66,7 +66,7 @@ class SteadyAsker:
     def __init__(
         self, opened: OpenModel, ask: AskConfig, relations: RelationConfig, imagine: Imagine = from_depth
     ) -> None:
-        self._asker = Asker(opened.backend, ask, relations, opened.confidence_temperature, imagine)
+        self._asker = Asker(opened.backend, ask, relations, opened.confidence, imagine)
         self._geometry = Asker(None, ask, relations)
 
     def ask_all(

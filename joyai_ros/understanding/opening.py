@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from joyai_ros.errors import MissingDependencyError
+from joyai_ros.models.confidence import ConfidenceLines
 from joyai_ros.understanding.backend import Backend
 from joyai_ros.understanding.config import NO_MODEL, ModelConfig
 
@@ -18,12 +19,12 @@ class OpenModel:
 
     Attributes:
         backend: what runs it; None where geometry answers alone.
-        confidence_temperature: calibrates its confidences, from its card; None where it was not calibrated. A server's
-            probabilities are of all tokens and not of those that the format allows, so no card's number fits them.
+        confidence: calibrates its confidences by task, from its card; empty where it was not calibrated. A server's
+            probabilities are of all tokens and not of those that the format allows, so no card's numbers fit them.
     """
 
     backend: Backend | None = None
-    confidence_temperature: float | None = None
+    confidence: ConfidenceLines = field(default_factory=dict)
 
     def close(self) -> None:
         """Give the model's memory or connections back."""
@@ -66,6 +67,4 @@ def _local(config: ModelConfig) -> OpenModel:
     if found.card.draws:
         raise ModelFolderError(f"{found.card.name} draws images and answers no questions; choose a model that does")
     card = found.card
-    return OpenModel(
-        LocalBackend(card.name, found.folder, config.local, listing=card.listing), card.confidence_temperature
-    )
+    return OpenModel(LocalBackend(card.name, found.folder, config.local, listing=card.listing), card.confidence)

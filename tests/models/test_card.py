@@ -2,6 +2,7 @@ import pytest
 
 from joyai_ros.models.angles import Angles
 from joyai_ros.models.card import CardSampling, load_card, load_cards, read_card
+from joyai_ros.models.confidence import ConfidenceLine
 from joyai_ros.models.errors import CardError
 from joyai_ros.models.folder import ARCHITECTURE
 from joyai_ros.models.pipeline_folder import EDIT, PLUS
@@ -30,9 +31,7 @@ def test_the_cards_that_come_with_the_package():
         assert card.architecture == drawing.get(card.name, ARCHITECTURE)
         assert card.draws == (card.name in drawing)
         assert card.revision is None and card.unverified, "what was not verified here, the card says so"
-        assert card.confidence_temperature is None or card.name == "small-und", (
-            "only what was trained here was calibrated"
-        )
+        assert not card.confidence or card.name == "small-und", "only what was trained here was calibrated"
         assert bool(card.repository) != bool(card.folder)
         assert card.listing == (card.name == "small-und")
         if card.parameters:
@@ -41,8 +40,10 @@ def test_the_cards_that_come_with_the_package():
 
 
 def test_a_small_card(write):
-    card = read_card(write(GOOD + "unverified: null\nmemory: null\nconfidence_temperature: 2\n"))
-    assert (card.unverified, card.memory, card.confidence_temperature, card.sampling) == ((), {}, 2.0, None)
+    card = read_card(write(GOOD + "unverified: null\nmemory: null\nconfidence: null\n"))
+    assert (card.unverified, card.memory, card.confidence, card.sampling) == ((), {}, {}, None)
+    card = read_card(write(GOOD + "confidence: {color: {slope: 2, offset: -1}, others: {}}\n"))
+    assert card.confidence == {"color": ConfidenceLine(2, -1), "others": ConfidenceLine()}
 
 
 def test_the_angles_of_a_card(write):
@@ -73,7 +74,10 @@ def test_an_unknown_card_names_those_there_are():
         (GOOD + "sampling: {temperature: 1.0}\n", "sampling is"),
         (GOOD + "parameters: many\n", "parameters is 'many'"),
         (GOOD + "unverified: all\n", "unverified is 'all'"),
-        (GOOD + "confidence_temperature: hot\n", "confidence_temperature is 'hot'"),
+        (GOOD + "confidence: hot\n", "confidence is 'hot'"),
+        (GOOD + "confidence: {others: {slope: -1}}\n", "confidence is"),
+        (GOOD + "confidence: {others: {slope: .nan}}\n", "confidence is"),
+        (GOOD + "confidence: {others: {temperature: 2}}\n", "confidence is"),
     ],
 )
 def test_a_broken_card_is_named_with_what_is_wrong(write, text, said):

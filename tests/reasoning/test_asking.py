@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from joyai_ros.models.confidence import ConfidenceLine
 from joyai_ros.reasoning.asking import Asker
 from joyai_ros.reasoning.config import AskConfig, Policy
 from joyai_ros.reasoning.question import Question
@@ -16,8 +17,8 @@ from joyai_ros.understanding.tasks import TASKS, QuestionError
 from tests.reasoning.table import Model, table
 
 
-def ask(text, model=None, looks=None, policy=Policy.GEOMETRY, temperature=None, **more):
-    asker = Asker(model, AskConfig(policy=policy), confidence_temperature=temperature)
+def ask(text, model=None, looks=None, policy=Policy.GEOMETRY, confidence=None, **more):
+    asker = Asker(model, AskConfig(policy=policy), confidence=confidence)
     return asker.ask(Question(text, **more), looks or [table()])
 
 
@@ -164,9 +165,11 @@ def test_the_confidence_of_a_choice_is_calibrated_or_unset():
     model = Model(['{"answer": "left"}'], logprobs=(0.0, math.log(0.9), 0.0))
     ask_left = {"task": "left_right", "objects": ("mug", "box")}
     assert math.isnan(ask("?", model, **ask_left).confidence)
-    assert ask("?", model, temperature=1.0, **ask_left).confidence == pytest.approx(0.9)
-    assert ask("?", model, temperature=2.0, **ask_left).confidence == pytest.approx(0.75)  # odds of 9 become 3
-    assert math.isnan(ask("?", said(answer="left"), temperature=1.0, **ask_left).confidence)
+    assert ask("?", model, confidence={"others": ConfidenceLine()}, **ask_left).confidence == pytest.approx(0.9)
+    halved = {"left_right": ConfidenceLine(0.5), "color": ConfidenceLine(0.0)}
+    assert ask("?", model, confidence=halved, **ask_left).confidence == pytest.approx(0.75)  # odds of 9 become 3
+    assert math.isnan(ask("?", model, confidence={"color": ConfidenceLine()}, **ask_left).confidence)
+    assert math.isnan(ask("?", said(answer="left"), confidence={"others": ConfidenceLine()}, **ask_left).confidence)
 
 
 def test_imagined_views_are_shown_and_counted():

@@ -74,8 +74,9 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
             for _, answer in [(sample.prompt, sample.answer), *sample.more]:
                 evidence, _, said = answer.partition("\n")
                 assert set(json.loads(said)) in ({"answer"}, {"count"}, {"value", "unit"})
-                quoted = set(re.findall(r" [a-z]\d\d", evidence)) - set(re.findall(r" [rad]\d\d", evidence)[-3:])
-                assert quoted <= set(re.findall(r" [a-z]\d\d", sample.lead)), "it quotes what stands there"
+                numbers = re.findall(r" [a-z]\d\d", evidence)
+                quoted = numbers[:6] if "value" in said and len(numbers) > 6 else numbers  # the others are worked out
+                assert set(quoted) <= set(re.findall(r" [a-z]\d\d", sample.lead)), "it quotes what stands there"
 
 
 def test_what_is_in_the_middle_of_a_window_is_the_nearest_thing_there(opened):

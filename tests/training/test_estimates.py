@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from joyai_ros.reasoning.asking import confidence_at
+from joyai_ros.models.confidence import ConfidenceLine
 from joyai_ros.training.evaluation.estimates import (
     beyond_chance,
     bootstrap,
     calibration,
-    fitted_temperature,
+    fitted_line,
     mcnemar,
     relative_accuracy,
     wilson,
@@ -48,7 +48,7 @@ def test_mcnemar_and_chance():
     assert beyond_chance(0.9, None) is None
 
 
-def test_calibration_and_the_temperature_that_mends_it():
+def test_calibration_and_the_line_that_mends_it():
     random = np.random.default_rng(0)
     honest = random.uniform(0.5, 0.999, 4000)
     right = random.random(4000) < honest
@@ -56,15 +56,20 @@ def test_calibration_and_the_temperature_that_mends_it():
     assert found is not None
     assert found.error < 0.02
     assert sum(count for _, _, count in found.bins) == 4000
-    # A model whose log odds are three times what they should be.
-    log_p = [math.log(confidence_at(math.log(p), 1 / 3)) for p in honest]
+    # A model whose log odds are three times what they should be, and a half.
+    log_p = [math.log(ConfidenceLine(3.0, 0.5).confidence(math.log(p))) for p in honest]
     boastful = calibration([math.exp(item) for item in log_p], right.tolist())
     assert boastful is not None
     assert boastful.error > 0.1
-    temperature = fitted_temperature(log_p, right.tolist())
-    assert temperature == pytest.approx(3.0, rel=0.1)
-    mended = calibration([confidence_at(item, temperature) for item in log_p], right.tolist())
+    line = fitted_line(log_p, right.tolist())
+    assert (line.slope, line.offset) == pytest.approx((1 / 3, -0.5 / 3), abs=0.05)
+    mended = calibration([line.confidence(item) for item in log_p], right.tolist())
     assert mended is not None
     assert mended.error < 0.02
     assert calibration([], []) is None
-    assert fitted_temperature(log_p, [True] * 4000) is None
+    assert fitted_line([], []) is None
+    always = fitted_line(log_p[:50], [True] * 50)
+    assert 0.95 < always.confidence(-1e-4) < 1.0, "fifty of fifty are not certainty"
+    # A model that is as sure where it errs is right as often as it is, whatever it says.
+    guesses = fitted_line([-1e-6] * 100, [True] * 30 + [False] * 70)
+    assert guesses.confidence(-1e-6) == pytest.approx(0.3, abs=0.02)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from joyai_ros.errors import InputError
+from joyai_ros.models.confidence import ConfidenceLine
 from joyai_ros.reasoning.compare import Said
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.evaluation import judge as judges
@@ -110,12 +111,15 @@ def test_a_model_that_knows_everything(questions, tmp_path):
     oracle = Oracle(questions)
     outcomes = ask_all(questions, ModelAnswers(oracle, questions.store), Journal(tmp_path / "run", {}))
     assert [o.score for o in outcomes] == [1.0] * len(questions.questions)
-    tasks = summarise(outcomes, chances(questions.questions, 0), 1.0, 0)
+    tasks = summarise(outcomes, chances(questions.questions, 0), {}, 0)
     assert {figures["accuracy"] for figures in tasks.values()} == {1.0}
-    everything = overall(outcomes, tasks, 1.0)
+    everything = overall(outcomes, tasks, {})
     assert everything["chance_adjusted"] == pytest.approx(1.0)
     assert everything["calibration_error"] == pytest.approx(1 - np.exp(-0.1))
-    assert everything["fitted_temperature"] is None, "nothing was wrong"
+    fitted = everything["fitted"]
+    assert fitted.keys() == {"others"}, "too few of each task"
+    (line,) = {name: ConfidenceLine(**line) for name, line in fitted.items()}.values()
+    assert 0.9 < line.confidence(-0.1) < 1.0, "nothing was wrong"
 
 
 def test_failures_are_wrong_and_named(questions, tmp_path):
@@ -189,7 +193,7 @@ def test_a_journal_that_was_cut_short_keeps_its_whole_lines(tmp_path):
 
 def test_geometry_answers_what_it_measures(questions, tmp_path):
     outcomes = ask_all(questions, GeometryAnswers(questions.store), Journal(tmp_path / "run", {}))
-    by_task = summarise(outcomes, chances(questions.questions, 0), 1.0, 0)
+    by_task = summarise(outcomes, chances(questions.questions, 0), {}, 0)
     assert by_task["left_right"]["accuracy"] >= 0.9
     assert by_task["ground_boxes"]["accuracy"] >= 0.9
     assert by_task["color"]["accuracy"] == 0.0, "it sees no colours, and says so"

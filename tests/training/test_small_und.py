@@ -56,9 +56,7 @@ def test_it_answers_questions_in_their_form_from_one_listing(opened, look):
         Question("how far", "camera_distance", objects=(second,)),
         Question("how many", "count"),
     ]
-    side, color, way, count = Asker(opened.backend, confidence_temperature=opened.confidence_temperature).ask_all(
-        questions, [look]
-    )
+    side, color, way, count = Asker(opened.backend, confidence=opened.confidence).ask_all(questions, [look])
     assert {answer.model for answer in (side, color, way, count)} == {"small-und"}
     assert side.choice in ("left", "right") and 0.0 <= side.confidence <= 1.0 and color.choice in COLORS
     assert way.model_value > 0.0 and count.model_value == int(count.model_value)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.stats import binomtest
 
-from joyai_ros.reasoning.asking import confidence_at
+from joyai_ros.geometry.arrays import Float
+from joyai_ros.models.confidence import ConfidenceLine, log_odds
 
 _Z = 1.959964  # of a 95% interval
 _RESAMPLES = 2000
 _THRESHOLDS = np.arange(0.50, 0.951, 0.05)  # VSI-Bench's
 _BINS = 10  # of confidences
-_TEMPERATURES = np.exp(np.linspace(math.log(0.05), math.log(20.0), 241))
-_LEAST_P = 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,25 @@ def calibration(confidences: Sequence[float], right: Sequence[bool]) -> Calibrat
     return Calibration(len(values), float(error), tuple(bins))
 
 
-def fitted_temperature(log_p: Sequence[float], right: Sequence[bool]) -> float | None:
-    """Return the temperature under which what happened is most likely; None where all or none are right.
+def fitted_line(log_p: Sequence[float], right: Sequence[bool]) -> ConfidenceLine | None:
+    """Return the line under which what happened is most likely; None of nothing.
+
+    As Platt has it, a right answer counts as a little less than sure, and a wrong one as a little more than impossible, so that
+    few answers do not make a line that is sure of everything.
 
     Args:
         log_p: (n,) natural logarithms of the probabilities of the chosen answers.
         right: (n,) whether they were right.
     """
     hits = np.asarray(right, bool)
-    if not len(hits) or hits.all() or not hits.any():
+    if not len(hits):
         return None
-    losses = []
-    for temperature in _TEMPERATURES:
-        p = np.clip([confidence_at(item, float(temperature)) for item in log_p], _LEAST_P, 1.0 - _LEAST_P)
-        losses.append(-float(np.where(hits, np.log(p), np.log1p(-p)).mean()))
-    return float(_TEMPERATURES[int(np.argmin(losses))])
+    odds = np.array([log_odds(item) for item in log_p])
+    wanted = np.where(hits, (hits.sum() + 1) / (hits.sum() + 2), 1 / ((~hits).sum() + 2))
+
+    def loss(line: Float) -> float:
+        value = line[0] * odds + line[1]
+        return float((np.logaddexp(0.0, value) - wanted * value).mean())
+
+    found = minimize(loss, (0.5, 0.0), method="L-BFGS-B", bounds=((0.0, None), (None, None)))
+    return ConfidenceLine(float(found.x[0]), float(found.x[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from joyai_ros.geometry.arrays import Float
 from joyai_ros.geometry.boxes import Box2D, box2d_iou
-from joyai_ros.reasoning.asking import confidence_at
+from joyai_ros.models.confidence import OTHERS, ConfidenceLine, ConfidenceLines, line_of
 from joyai_ros.reasoning.compare import CompareConfig, Said, compare
 from joyai_ros.reasoning.measured import Measured
 from joyai_ros.scene.types import Status
@@ -23,7 +23,7 @@ from joyai_ros.training.evaluation.estimates import (
     beyond_chance,
     bootstrap,
     calibration,
-    fitted_temperature,
+    fitted_line,
     relative_accuracy,
     wilson,
 )
@@ -39,6 +39,7 @@ METRICS = {
     Scorer.NONE: "mean of the judge's scores",
 }
 _OVERLAP = 0.5
+_ENOUGH = 30  # answers for a line of their own
 _TRIED = 64  # true answers of which each is tried as the constant guess
 
 
@@ -134,24 +135,24 @@ def _swapped(judge: Judge, one: Posed, other: Posed) -> float:
 
 
 def summarise(
-    outcomes: Sequence[Outcome], chance: dict[str, float], temperature: float, seed: int
+    outcomes: Sequence[Outcome], chance: dict[str, float], lines: ConfidenceLines, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Return the figures of each task.
 
     Args:
         outcomes: of all questions.
         chance: by task, from :func:`chances`.
-        temperature: of confidences.
+        lines: of confidences.
         seed: of bootstrap draws.
     """
     by_task: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_task.setdefault(outcome.task, []).append(outcome)
-    return {task: _figures(task, group, chance.get(task), temperature, seed) for task, group in sorted(by_task.items())}
+    return {task: _figures(task, group, chance.get(task), lines, seed) for task, group in sorted(by_task.items())}
 
 
 def _figures(
-    task: str, outcomes: Sequence[Outcome], chance: float | None, temperature: float, seed: int
+    task: str, outcomes: Sequence[Outcome], chance: float | None, lines: ConfidenceLines, seed: int
 ) -> dict[str, Any]:
     scores = [outcome.score for outcome in outcomes]
     kind = TASKS[task].scorer
@@ -162,7 +163,7 @@ def _figures(
         if is_share
         else bootstrap(scores, [outcome.scene for outcome in outcomes], seed)
     )
-    calibrated = calibration_of(outcomes, temperature)
+    calibrated = calibration_of(outcomes, lines)
     return {
         "metric": METRICS[kind],
         "n": len(scores),
@@ -176,12 +177,10 @@ def _figures(
     }
 
 
-def overall(outcomes: Sequence[Outcome], tasks: dict[str, dict[str, Any]], temperature: float) -> dict[str, Any]:
+def overall(outcomes: Sequence[Outcome], tasks: dict[str, dict[str, Any]], lines: ConfidenceLines) -> dict[str, Any]:
     """Return the figures of all questions together; accuracies are means over tasks, one task one vote."""
-    chosen = [outcome for outcome in outcomes if outcome.log_p is not None]
-    calibrated = calibration_of(outcomes, temperature)
+    calibrated = calibration_of(outcomes, lines)
     adjusted = [figures["chance_adjusted"] for figures in tasks.values() if figures["chance_adjusted"] is not None]
-    fitted = fitted_temperature([o.log_p for o in chosen if o.log_p is not None], [o.score == 1.0 for o in chosen])
     return {
         "n": len(outcomes),
         "accuracy": float(np.mean([figures["accuracy"] for figures in tasks.values()])),
@@ -189,15 +188,36 @@ def overall(outcomes: Sequence[Outcome], tasks: dict[str, dict[str, Any]], tempe
         "calibration_error": None if calibrated is None else calibrated.error,
         "confidences": 0 if calibrated is None else calibrated.n,
         "bins": [] if calibrated is None else [list(item) for item in calibrated.bins],
-        "temperature": temperature,
-        "fitted_temperature": fitted,
+        "confidence": {task: asdict(line) for task, line in lines.items()},
+        "fitted": {task: asdict(line) for task, line in fitted_lines(outcomes).items()},
         "failures": dict(Counter(outcome.failure.partition(":")[0] for outcome in outcomes if outcome.failure)),
     }
 
 
-def calibration_of(outcomes: Iterable[Outcome], temperature: float) -> Calibration | None:
-    """Return how well the confidences of choices are calibrated at a temperature; None where there are none."""
-    known = [(confidence_at(o.log_p, temperature), o.score == 1.0) for o in outcomes if o.log_p is not None]
+def fitted_lines(outcomes: Iterable[Outcome]) -> dict[str, ConfidenceLine]:
+    """Return the lines that make these answers most likely: of each task of which enough is known, and of all others."""
+    known: dict[str, list[tuple[float, bool]]] = {}
+    for outcome in outcomes:
+        if outcome.log_p is not None:
+            known.setdefault(outcome.task, []).append((outcome.log_p, outcome.score == 1.0))
+    groups = {task: each for task, each in sorted(known.items()) if len(each) >= _ENOUGH}
+    groups[OTHERS] = [one for each in known.values() for one in each]
+    lines = {
+        name: fitted_line([log_p for log_p, _ in each], [right for _, right in each]) for name, each in groups.items()
+    }
+    return {name: line for name, line in lines.items() if line is not None}
+
+
+def calibration_of(outcomes: Iterable[Outcome], lines: ConfidenceLines) -> Calibration | None:
+    """Return how well the confidences of choices are calibrated; None where there are none.
+
+    Of a task without a line the confidence is the model's own probability.
+    """
+    known = [
+        ((line_of(lines, o.task) or ConfidenceLine()).confidence(o.log_p), o.score == 1.0)
+        for o in outcomes
+        if o.log_p is not None
+    ]
     return calibration([sure for sure, _ in known], [right for _, right in known])
 
 

@@ -32,7 +32,7 @@ _FIELDS = {
     "above_below": "y",  # of things that lie on each other the upper one stands higher in the image
     "relative_distance": "ra",
     "camera_distance": "d",
-    "object_distance": "ral",  # and how far apart: to the right, ahead, and together
+    "object_distance": "ral",  # and what follows from them, see _apart
     "object_size": "l",
     "object_height": "t",
     "object_camera": "ra",
@@ -42,7 +42,9 @@ _FIELDS = {
 _BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
 _SIDED = ("left_right", "front_behind", "above_below")  # two numbers, and how the second compares with the first
 _FOUND = ("count", "existence")  # of what was found among all
-_PLACE, _PLACE_AROUND = "r", "ra"
+_POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
+_PLACE_AROUND = "ra"
+_HALVES = 0.4  # of two longest sides that point anywhere, what lies on the way between the middles
 
 
 def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], named: str = "") -> str:
@@ -56,8 +58,7 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
     """
     known = [number for number in about if number in entries]
     if task in _FOUND:
-        found = in_order([entries[number] for number in known])
-        words = [_listed(named), *(_found(place, entry) for place, entry in enumerate(found, start=1))]
+        words = _gone_through(named, [entries[number] for number in known], list(entries.values()))
     elif task in _BEST:
         words = _best(*_BEST[task], {number: entries[number] for number in known})
     else:
@@ -69,17 +70,24 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
     return "".join(words) + EVIDENCE_END
 
 
+def _gone_through(named: str, meant: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
+    """Return what was to be found, and the whole listing in short, where what was found is counted."""
+    words = [_listed(named)]
+    count = 0
+    for entry in in_order(entries):
+        words += [field_words(entry)[_POINTER], *content_words(entry)]
+        if entry in meant:
+            count += 1
+            words.append(mark_word(count))
+    return words
+
+
 def _listed(named: str) -> str:
-    """Return the kind, and the colour where one is said, as an entry has them; of any object, that it is one."""
+    """Return kind and colour as an entry has them; what is not said of a thing is not known."""
     if named == "object":
-        return UNKNOWN
+        return UNKNOWN + UNKNOWN
     color, _, kind = named.partition(" ")
-    return kind_word(kind) + f" {color}" if color in COLORS and kind else kind_word(named)
-
-
-def _found(place: int, entry: Entry) -> str:
-    """Return what is quoted of the first, second, ... thing that was found: in a listing the words follow each other."""
-    return "".join([mark_word(place), *content_words(entry), field_words(entry)[_PLACE]])
+    return kind_word(kind) + f" {color}" if color in COLORS and kind else kind_word(named) + UNKNOWN
 
 
 def _best(field: str, is_most: bool, entries: Mapping[int, Entry]) -> list[str]:
@@ -108,11 +116,19 @@ def _words(task: str, number: int, entry: Entry) -> str:
 
 
 def _apart(first: Entry, second: Entry) -> list[str]:
-    """Return how far apart two things are, worked out from what was quoted: to the right, ahead, and the way between both."""
+    """Return how far apart two things are, worked out from what was quoted: to the right, ahead, the way between their middles,
+    and what about their halves leave of it.
+    """
     fields = [field_words(entry) for entry in (first, second)]
     right, ahead = (abs(int(fields[0][field][2:]) - int(fields[1][field][2:])) for field in _PLACE_AROUND)
-    way = math.hypot(right * STEPS["r"], ahead * STEPS["a"]) / STEPS["d"]
-    return [number_word("r", right), number_word("a", ahead), number_word("d", way)]
+    way = math.hypot(right * STEPS["r"], ahead * STEPS["a"])
+    left = max(way - _HALVES * (first.longest + second.longest), 0.0)
+    return [
+        number_word("r", right),
+        number_word("a", ahead),
+        number_word("r", way / STEPS["r"]),
+        number_word("l", left / STEPS["l"]),
+    ]
 
 
 def motion_evidence(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> str:

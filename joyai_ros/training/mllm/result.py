@@ -97,7 +97,7 @@ def write_card(
         "dtype": kept.value,
         "repository": None,
         "parameters": parameters,
-        "confidence_temperature": None,
+        "confidence": None,
         "listing": listing,
         "training": dict(training),
         "scores": {},
