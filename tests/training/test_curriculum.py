@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +12,10 @@ from joyai_ros.training.data.build import build_store, simulator_sources
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import ask_motion, things_of
-from joyai_ros.training.mllm.curriculum import VARIANTS, _numbered, entries_of, exercises_of, unsure
+from joyai_ros.training.mllm.curriculum import VARIANTS, _numbered, entries_of, exercises_of, mistaken, unsure
 from joyai_ros.training.mllm.windows import Windows
 from joyai_ros.understanding.formats import GRID
-from joyai_ros.understanding.listing import MIDDLE, box_words, content_words, listing_text, within
+from joyai_ros.understanding.listing import MIDDLE, Entry, box_words, content_words, listing_text, within
 
 BOX = r" x\d\d y\d\d w\d\d h\d\d"
 SEEN = rf"{BOX} [a-z]+ [a-z]+"
@@ -130,6 +131,17 @@ def test_given_lengths_are_as_uncertain_as_written_ones(opened):
         ratios.append(found[1].distance / exact[1].distance)
     assert 0.3 < np.mean(np.array(ratios) == 1.0) < 0.5
     assert 0.04 < np.std(ratios) < 0.09
+
+
+def test_now_and_then_a_thing_is_called_like_another():
+    entries = [Entry((0.1 * k, 0.2, 0.1 * k + 0.1, 0.4), f"kind{k}", "red", 0, 1, 1, 0.1, 0.1) for k in range(8)]
+    wrong = 0
+    for seed in range(200):
+        called = mistaken(entries, np.random.default_rng(seed))
+        assert [replace(each, kind="") for each in called] == [replace(each, kind="") for each in entries]
+        assert {each.kind for each in called} <= {each.kind for each in entries}
+        wrong += sum(one.kind != other.kind for one, other in zip(called, entries, strict=True))
+    assert wrong / 1600 == pytest.approx(0.2 * 7 / 8, abs=0.03)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@
 =============== ===================================================================================================
 
 Every exercise follows from (store, seed, number) alone. For ``comparisons`` the lengths in a listing that is given are as
-uncertain as those that a model writes, so that it learns how far to trust them.
+uncertain as those that a model writes, so that it learns how far to trust them; and for ``lengths`` a few kinds are wrong.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with 
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
 _EACH = (0.02, 0.03, 0.07, 0.09)  # and of each: of right and distance together, ahead, longest and height
+_MISTAKEN = 0.2  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
@@ -130,7 +131,9 @@ class Exercises(Sequence[Sample]):
         entries = entries_of(frame, marked, mirrored)
         if not entries:
             return self._looks(shard, frame, random, 1)
-        given = in_order([replace(entry, box=jittered(entry.box, random), mark=None) for entry in entries])
+        given = in_order(
+            [replace(each, box=jittered(each.box, random), mark=None) for each in mistaken(entries, random)]
+        )
         return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
 
     def _questions(self, frame: Frame, others: Sequence[Frame], random: np.random.Generator) -> Sample | None:
@@ -199,6 +202,15 @@ def exercises_of(store: Store, split: str, seed: int) -> dict[str, Sequence[Samp
 def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry]:
     """Return what a frame's listing says: of everything in sight with its marks, or without of what is well in sight."""
     return list(_numbered(frame, marked, mirrored).values())
+
+
+def mistaken(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
+    """Return entries of which a few are called like another, as a model may that sees them."""
+    others = [entries[int(index)].kind for index in random.integers(len(entries), size=len(entries))]
+    is_wrong = random.random(len(entries)) < _MISTAKEN
+    return [
+        replace(each, kind=kind) if wrong else each for each, kind, wrong in zip(entries, others, is_wrong, strict=True)
+    ]
 
 
 def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
