@@ -31,6 +31,7 @@ from joyai_ros.sim.bag import write_bag
 from joyai_ros.sim.distribution import describe
 from joyai_ros.sim.frames import SimSettings
 from joyai_ros.sim.tabletop_v1 import TABLETOP_V1
+from joyai_ros.training.mllm.curriculum import COMPARISONS, LENGTHS, WINDOWS
 
 COMMAND = "python -m benchmarks.lora_family"
 BASE = "small-und"
@@ -105,7 +106,7 @@ def measured(
 
 
 def _recipe(base: str, new: Path, old: Path, steps: int) -> dict[str, Any]:
-    kinds = {"boxes": 0.5, "contents": 2.0, "lengths": 0.25, "comparisons": 0.25}
+    kinds = {WINDOWS: 2.5, LENGTHS: 0.25, COMPARISONS: 0.25}
     return {
         "name": "family",
         "base": base,

@@ -42,7 +42,7 @@ class ModelCard:
         parameters: how many; null where it is not known.
         memory: gigabytes of weights by how they are kept (bfloat16, int8, int4), reckoned from the parameters.
         sampling: the authors' defaults; null for greedy.
-        confidence: by task (others: all that are not named), what makes an answer's probability a confidence; null where
+        confidence: by task (others: for all that are not named), what makes an answer's probability a confidence; null where
             the model was not calibrated, and confidences stay unset.
         angles: how a model that draws counts the angles of a camera motion.
         preset: how it draws where nobody says; null for the package's default.
@@ -164,7 +164,7 @@ def _value(path: Path, key: str, value: Any) -> Any:
         if key == "sampling":
             return CardSampling(float(value["temperature"]), float(value["top_p"]), _typed(value["top_k"], int))
         return tuple(_typed(line, str) for line in _typed(value, list))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CardError(f"in the model card {path}, {key} is {value!r}, which it cannot be") from error
 
 

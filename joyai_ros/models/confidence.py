@@ -26,6 +26,8 @@ class ConfidenceLine:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
+        if {type(self.slope), type(self.offset)} - {int, float}:
+            raise TypeError("slope and offset are numbers")
         if not (math.isfinite(self.slope) and math.isfinite(self.offset) and self.slope >= 0.0):
             raise ValueError("slope is finite and at least 0, offset finite")
 
@@ -44,6 +46,6 @@ def line_of(lines: ConfidenceLines, task: str) -> ConfidenceLine | None:
 
 
 def log_odds(log_p: float) -> float:
-    """Return the log odds of a probability that is given as its natural logarithm."""
-    log_p = min(log_p, _SUREST)
+    """Return the log odds of a probability that is given as its natural logarithm, of which 0 and 1 have large ones."""
+    log_p = max(min(log_p, _SUREST), -_MOST)
     return log_p - math.log(-math.expm1(log_p))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from joyai_ros.errors import JoyaiError
+from joyai_ros.errors import InputError, JoyaiError
 from joyai_ros.geometry.arrays import ColorImage, check_image
 from joyai_ros.understanding.formats import AnswerFormat
 from joyai_ros.understanding.listing import Marks
@@ -58,6 +58,7 @@ class ModelRequest:
 
     Raises:
         ImageError: one of the images is none.
+        InputError: there are marks of more images than are shown.
     """
 
     images: tuple[ColorImage, ...]
@@ -71,6 +72,8 @@ class ModelRequest:
     def __post_init__(self) -> None:
         for image in self.images:
             check_image(image)
+        if len(self.marks) > len(self.images):
+            raise InputError(f"there are marks of {len(self.marks)} images, but {len(self.images)} are shown")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from joyai_ros.errors import MissingDependencyError
-from joyai_ros.models.confidence import ConfidenceLines
+from joyai_ros.models.confidence import OTHERS, ConfidenceLines
 from joyai_ros.understanding.backend import Backend
 from joyai_ros.understanding.config import NO_MODEL, ModelConfig
+from joyai_ros.understanding.tasks import TASKS
 
 # Import name: the extra that installs it.
 _EXTRAS = {"openai": "remote"}
@@ -36,7 +37,7 @@ def open_model(config: ModelConfig) -> OpenModel:
     """Return the model of the settings; loading takes seconds to minutes, a server is only asked when a question comes.
 
     Raises:
-        CardError: there is no such card and no such folder.
+        CardError: there is no such card and no such folder, or it speaks of a task that there is not.
         ModelFolderError: its weights are not here, or not whole.
         ConfigError: the server's URL is none, or there is no such device.
         ModelError: it cannot be loaded.
@@ -59,7 +60,7 @@ def open_model(config: ModelConfig) -> OpenModel:
 
 
 def _local(config: ModelConfig) -> OpenModel:
-    from joyai_ros.models.errors import ModelFolderError
+    from joyai_ros.models.errors import CardError, ModelFolderError
     from joyai_ros.models.store import find_model
     from joyai_ros.understanding.local import LocalBackend
 
@@ -67,4 +68,7 @@ def _local(config: ModelConfig) -> OpenModel:
     if found.card.draws:
         raise ModelFolderError(f"{found.card.name} draws images and answers no questions; choose a model that does")
     card = found.card
+    unknown = sorted(set(card.confidence) - {OTHERS, *TASKS})
+    if unknown:
+        raise CardError(f"the card of {card.name} has a line of confidence for {unknown[0]!r}, which is no task")
     return OpenModel(LocalBackend(card.name, found.folder, config.local, listing=card.listing), card.confidence)

@@ -1,16 +1,28 @@
 """The figures of the LoRA experiment, from planted scores."""
 
 import pytest
+import yaml
 
 pytest.importorskip("mujoco", reason="its scenes are simulated")
-from benchmarks.lora_family import PASTEL, Asked, Outcome, changes, lines
+from benchmarks.lora_family import PASTEL, Asked, Outcome, _recipe, changes, lines
+from joyai_ros.settings import load
 from joyai_ros.sim.distribution import describe
 from joyai_ros.sim.tabletop_v1 import TABLETOP_V1
+from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.curriculum import KINDS
 
 
 def scores(right, task="color", n=100):
     """Return n questions about ten scenes, of which so many are answered right."""
     return {f"{task}/{k}": Asked(task, f"scene {k % 10}", float(k < right)) for k in range(n)}
+
+
+def test_its_recipe_names_exercises_that_there_are(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(_recipe("small-und", tmp_path / "new", tmp_path / "old", 20)))
+    config = load(MllmTraining, path, ["keep.weight=1"])
+    config.check()
+    assert {name.partition("/")[2] for stage in config.stages for name in stage.mix} < set(KINDS)
 
 
 def test_gain_and_loss_are_against_the_model_before():

@@ -191,6 +191,10 @@ def test_image_tokens_show_what_they_are_asked_to(small, encoder):
     assert document.shows.tolist() == [places[middle], places[middle - 1], places[second]]
     with pytest.raises(InputError, match=r"no token ' a mug of tea'.*a model that lists"):
         encoder.encode(dataclasses.replace(GLANCE, images=(image(5, True, ((0, 0, " a mug of tea"),)),)))
+    with pytest.raises(InputError, match=r"none beside its middle to show 'r'; set scratch\.patch lower"):
+        encoder.encode(dataclasses.replace(GLANCE, images=(image(5, True, ((0, 9, "r"),)),)))
+    with pytest.raises(InputError, match="the sample e has neither an answer nor anything that its images show"):
+        encoder.encode(dataclasses.replace(GLANCE, images=(image(5),)))
 
 
 def test_glances_alone_are_learned_without_the_language_model(encoder):
@@ -200,6 +204,11 @@ def test_glances_alone_are_learned_without_the_language_model(encoder):
     assert any(".visual." in name for name in gradients) and not any(".layers." in name for name in gradients)
     both, _ = gradient_of(learner, pack([encoder.encode(GLANCE), encoder.encode(SAMPLES[2])]))
     assert both["shown"] == pytest.approx(figures["shown"], rel=1e-4) and both["answers"] > 0.0
+    taught = learner_of(fresh(), encoder, **{"keep.weight": 1.0, "keep.general": ["texts"]})
+    packs = [pack([encoder.encode(sample, True)]) for sample in (GLANCE, SAMPLES[2])]
+    assert len({tuple(sorted(gradient_of(taught, each)[0])) for each in packs}) == 1, (
+        "processes add up the same figures"
+    )
 
 
 def test_a_document_reads_like_a_conversation(small, encoder):

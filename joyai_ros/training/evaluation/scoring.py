@@ -195,7 +195,9 @@ def overall(outcomes: Sequence[Outcome], tasks: dict[str, dict[str, Any]], lines
 
 
 def fitted_lines(outcomes: Iterable[Outcome]) -> dict[str, ConfidenceLine]:
-    """Return the lines that make these answers most likely: of each task of which enough is known, and of all others."""
+    """Return the lines that make these answers most likely: of each task of which enough is known, and for
+    the others that of all answers together.
+    """
     known: dict[str, list[tuple[float, bool]]] = {}
     for outcome in outcomes:
         if outcome.log_p is not None:

@@ -87,6 +87,10 @@ class Encoder:
             InputError: the tokenizer has not the words of a listing.
         """
         patches, shapes = None, None
+        if not sample.answer and not any(ref.shows for ref in sample.images):
+            raise InputError(
+                f"the sample {sample.id} has neither an answer nor anything that its images show; leave it out"
+            )
         if sample.images:
             looks = [self._images(ref) for ref in sample.images]
             patches, shapes = patches_of(self._processor, looks, self._most_pixels)
@@ -130,8 +134,13 @@ class Encoder:
         for ref, (_, rows, columns) in zip(sample.images, grids, strict=True):
             rows, columns = int(rows) // self._merge, int(columns) // self._merge
             for down, right, word in ref.shows:
-                place = places[first + (rows // 2 + down) * columns + columns // 2 + right]
-                kept.append((place, self._only_token(word)))
+                row, column = rows // 2 + down, columns // 2 + right
+                if not (0 <= row < rows and 0 <= column < columns):
+                    raise InputError(
+                        f"an image of {columns} x {rows} tokens has none beside its middle to show {word!r}; set scratch.patch "
+                        "lower or pixels higher"
+                    )
+                kept.append((places[first + row * columns + column], self._only_token(word)))
             first += rows * columns
         both = torch.tensor(kept, dtype=torch.long).reshape(-1, 2)
         return both[:, 0], both[:, 1]

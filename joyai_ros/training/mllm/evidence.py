@@ -120,9 +120,10 @@ def _apart(first: Entry, second: Entry) -> list[str]:
     and what about their halves leave of it.
     """
     fields = [field_words(entry) for entry in (first, second)]
+    lengths = sum(int(each["l"][2:]) for each in fields) * STEPS["l"]
     right, ahead = (abs(int(fields[0][field][2:]) - int(fields[1][field][2:])) for field in _PLACE_AROUND)
     way = math.hypot(right * STEPS["r"], ahead * STEPS["a"])
-    left = max(way - _HALVES * (first.longest + second.longest), 0.0)
+    left = max(way - _HALVES * lengths, 0.0)
     return [
         number_word("r", right),
         number_word("a", ahead),

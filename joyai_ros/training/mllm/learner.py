@@ -102,7 +102,8 @@ class MllmLearner:
             self._coming = self._next, self._ahead.submit(self._packed, *self._next)
             self._next = None
         if not keeps:
-            return total, figures
+            # Every pack logs the same figures, or processes could not bring theirs together.
+            return total, figures | ({"divergence": 0.0} if self._config.keep.weight else {})
         kept = answers * 0.0
         if bool(batch.general.any()):
             kept = divergence(out.hidden_states, self._teaching(inputs), batch.before[batch.general].to(weight.device))
