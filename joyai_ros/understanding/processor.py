@@ -53,6 +53,6 @@ def patches_of(processor: Any, images: Sequence[ColorImage], most_pixels: int) -
             return_tensors="pt",
         )
     except ValueError as error:
-        sizes = ", ".join(f"{image.shape[1]}x{image.shape[0]}" for image in images)
-        raise ImageError(f"an image of {sizes} cannot be used: {error}") from error
+        height, width = max((image.shape[:2] for image in images), key=lambda size: max(size) / min(size))
+        raise ImageError(f"an image of {width}x{height} cannot be used: {error}") from error
     return result["pixel_values"], result["image_grid_thw"]

@@ -1,6 +1,7 @@
 """Exercises: the same for the same numbers, in the words of the task table, and right."""
 
 import json
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -76,7 +77,16 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
                 evidence, _, said = answer.partition("\n")
                 assert set(json.loads(said)) in ({"answer"}, {"count"}, {"value", "unit"})
                 numbers = re.findall(r" [a-z]\d\d", evidence)
-                quoted = numbers[:6] if "value" in said and len(numbers) > 6 else numbers  # the others are worked out
+                worked_out = numbers[6:] if "value" in said else []
+                quoted = numbers[: len(numbers) - len(worked_out)]
+                if worked_out:
+                    (r1, a1, l1, r2, a2, l2), found = (
+                        [int(word[2:]) for word in some] for some in (quoted, worked_out)
+                    )
+                    right, ahead = abs(r1 - r2), abs(a1 - a2)
+                    way = math.hypot(right * 0.01, ahead * 0.02)
+                    left = max(way - 0.4 * (l1 + l2) * 0.005, 0.0) / 0.005
+                    assert found == pytest.approx([right, ahead, 100 * way, min(left, 99)], abs=0.51)
                 assert set(quoted) <= set(re.findall(r" [a-z]\d\d", sample.lead)), "it quotes what stands there"
 
 

@@ -5,7 +5,11 @@ import pytest
 from joyai_ros.errors import ConfigError
 from joyai_ros.settings import load
 from joyai_ros.training.mllm.config import MllmTraining
-from joyai_ros.training.mllm.curriculum import GLANCES
+from joyai_ros.training.mllm.curriculum import KINDS
+from joyai_ros.training.mllm.mixture import Mixture, Pool
+from joyai_ros.training.mllm.samples import Sample
+
+SAMPLE = Sample("a", "questions", (), "How many?", "3", "questions")
 
 
 def config(*settings):
@@ -31,10 +35,12 @@ def test_a_new_encoder_is_trained_and_has_no_teacher(settings):
     config(*settings).check()
 
 
-@pytest.mark.parametrize("mix", [f"{{{GLANCES}: 1}}", f"{{windows: 3, a/{GLANCES}: 1}}", "{}"])
+@pytest.mark.parametrize("mix", ["{glances: 1}", "{windows: 3, a/glances: 1}", "{a: 1}", "{}"])
 def test_a_lora_learns_nothing_from_what_the_eyes_learn_alone(mix):
-    words = ("base=x", "exercises=true", f"stages=[{{mix: {mix}}}]")
-    config(*words).check()
+    """By whatever name a mixture means it."""
+    found = [Pool("a", kind, [SAMPLE]) for kind in KINDS]
+    words = ("base=x", f"stages=[{{mix: {mix}}}]")
+    Mixture(config(*words), found, None)
     with pytest.raises(ConfigError, match="a LoRA leaves the vision encoder as it is, and glances train nothing else"):
-        config(*words, "lora.rank=4").check()
-    config("base=x", "exercises=true", "stages=[{mix: {windows: 1}}]", "lora.rank=4").check()
+        Mixture(config(*words, "lora.rank=4"), found, None)
+    Mixture(config("base=x", "stages=[{mix: {windows: 1}}]", "lora.rank=4"), found, None)

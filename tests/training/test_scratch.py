@@ -9,22 +9,7 @@ from joyai_ros.training.mllm.config import ScratchSizes
 from joyai_ros.training.mllm.scratch import renew_vision, scratch_model
 
 pytest.importorskip("transformers")
-SIZES = ScratchSizes(
-    listing=True,
-    vocabulary=1100,
-    width=64,
-    mlp=96,
-    layers=2,
-    heads=2,
-    key_heads=1,
-    head=32,
-    vision_width=32,
-    vision_mlp=64,
-    vision_layers=2,
-    vision_heads=2,
-    patch=8,
-    pixels=4096,
-)
+SIZES = ScratchSizes(listing=True, vocabulary=1100)
 
 
 def positions(model):

@@ -19,9 +19,6 @@ class Kept(str, enum.Enum):
     FLOAT16 = "float16"
 
 
-_EYES_ALONE = "glances"  # exercises that the language model has no part in
-
-
 @dataclass(frozen=True)
 class Stage:
     """A part of a run, with a mixture of its own.
@@ -127,12 +124,6 @@ class MllmTraining:
             raise ConfigError(
                 "new_vision needs a base and a vision_rate above 0, and neither a LoRA nor a teacher goes with it: the new "
                 "encoder has everything to learn"
-            )
-        alone = any(name.rpartition("/")[2] == _EYES_ALONE for stage in self.stages for name in stage.mix)
-        if self.lora.rank and (alone or (self.exercises and not all(stage.mix for stage in self.stages))):
-            raise ConfigError(
-                f"a LoRA leaves the vision encoder as it is, and {_EYES_ALONE} train nothing else; name other datasets in the "
-                "mix of every stage"
             )
 
     def stage_of(self, step: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from joyai_ros.errors import ConfigError, InputError
 from joyai_ros.training.mllm.config import MllmTraining
+from joyai_ros.training.mllm.curriculum import GLANCES
 from joyai_ros.training.mllm.documents import Document, Encoder
 from joyai_ros.training.mllm.samples import Sample
 
@@ -48,10 +49,18 @@ class Mixture:
         """Work out the shares of every stage.
 
         Raises:
-            ConfigError: a mixture names what there is not.
+            ConfigError: a mixture names what there is not, or for a LoRA what it cannot learn from.
         """
         self._config, self._pools, self._encoder = config, pools, encoder
         self._shares = [self._of(stage.mix) for stage in config.stages]
+        drawn = {
+            pool.dataset for shares in self._shares for pool, share in zip(pools, shares, strict=True) if share > 0
+        }
+        if config.lora.rank and GLANCES in drawn:
+            raise ConfigError(
+                f"a LoRA leaves the vision encoder as it is, and {GLANCES} train nothing else; name other datasets in "
+                "the mix of every stage"
+            )
         self._general = [bool(set(pool.names) & set(self._known(config.keep.general))) for pool in pools]
 
     def documents(self, step: int, part: int) -> list[Document]:
