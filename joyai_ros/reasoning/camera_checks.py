@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from joyai_ros.geometry import rigid
+from joyai_ros.geometry.arrays import Mat4
 from joyai_ros.geometry.overlap import upright_iou
 from joyai_ros.reasoning.measured import Measured
 from joyai_ros.reasoning.question import Asked
@@ -25,30 +26,45 @@ def camera_pose(asked: Asked) -> Measured | None:
 
 
 def camera_motion(asked: Asked) -> Measured | None:
-    """Return in which direction the camera mostly moved; None where no direction stands out.
-
-    A turn counts by the way that it carries the scene's middle past the camera.
-    """
+    """Return in which direction the camera mostly moved; None where no direction stands out."""
     pose = asked.first_from(1)
     if pose is None:
         return None
     depth = asked.looks[0].observation.depth
     seen = depth[depth > 0] if depth is not None else np.zeros(0)
-    distance = float(np.median(seen)) if len(seen) else 1.0
+    direction = main_direction(pose, float(np.median(seen)) if len(seen) else 1.0)
+    return None if direction is None else Measured(direction, pose=pose)
+
+
+def main_direction(pose: Mat4, distance: float) -> str | None:
+    """Return in which of :data:`MOVES` a camera mostly moved; None where no direction stands out.
+
+    Args:
+        pose: (4, 4) of the second camera in the first one's optical frame.
+        distance: metres to the middle of the scene.
+    """
+    if np.linalg.norm(pose[:3, 3]) < _STILL_M and rigid.rotation_angle(pose[:3, :3]) < _STILL_RAD:
+        return MOVES[-1]
+    ways = camera_ways(pose, distance)
+    first, second = sorted(ways, key=lambda way: -ways[way])[:2]
+    return first if ways[first] > _CLEARLY * ways[second] else None
+
+
+def camera_ways(pose: Mat4, distance: float) -> dict[str, float]:
+    """Return how far a camera moved in some of :data:`MOVES`, metres; of two that are opposite in the one that it did.
+
+    A turn counts by the way that it carries the scene's middle past the camera. For the arguments see :func:`main_direction`.
+    """
     right, down, forward = pose[:3, 3].tolist()
     turned = math.atan2(pose[0, 2], pose[2, 2])  # of the line of sight, to the right
-    if np.linalg.norm(pose[:3, 3]) < _STILL_M and rigid.rotation_angle(pose[:3, :3]) < _STILL_RAD:
-        return Measured(MOVES[-1], pose=pose)
     # An orbit turns against its own way to keep its object in sight: then it is the way that counts.
     orbits = right * turned < 0
-    ways = {
+    return {
         "right" if right > 0 else "left": abs(right),
         "down" if down > 0 else "up": abs(down),
         "forward" if forward > 0 else "backward": abs(forward),
         "turned right" if turned > 0 else "turned left": 0.0 if orbits else abs(turned) * distance,
     }
-    first, second = sorted(ways, key=lambda way: -ways[way])[:2]
-    return Measured(first, pose=pose) if ways[first] > _CLEARLY * ways[second] else None
 
 
 def correspondence(asked: Asked) -> Measured | None:

@@ -20,6 +20,13 @@ from joyai_ros.understanding.listing import MIDDLE, Entry, box_words, listing_te
 
 BOX = r" x\d\d y\d\d w\d\d h\d\d"
 SEEN = rf"{BOX} [a-z]+ [a-z]+"
+NUMBER = r" [a-z]\d\d"
+MOVED = {
+    "r": ("left", "right"),
+    "y": ("up", "down"),
+    "a": ("backward", "forward"),
+    "x": ("turned left", "turned right"),
+}
 ENTRY = rf"( \(mark \d+\))?{SEEN} r\d\d a\d\d d\d\d l\d\d t\d\d"
 
 
@@ -76,18 +83,65 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
             for _, answer in [(sample.prompt, sample.answer), *sample.more]:
                 evidence, _, said = answer.partition("\n")
                 assert set(json.loads(said)) in ({"answer"}, {"count"}, {"value", "unit"})
-                numbers = re.findall(r" [a-z]\d\d", evidence)
-                worked_out = numbers[6:] if "value" in said else []
-                quoted = numbers[: len(numbers) - len(worked_out)]
-                if worked_out:
-                    (r1, a1, l1, r2, a2, l2), found = (
-                        [int(word[2:]) for word in some] for some in (quoted, worked_out)
-                    )
-                    right, ahead = abs(r1 - r2), abs(a1 - a2)
-                    way = math.hypot(right * 0.01, ahead * 0.02)
-                    left = max(way - 0.4 * (l1 + l2) * 0.005, 0.0) / 0.005
-                    assert found == pytest.approx([right, ahead, 100 * way, min(left, 99)], abs=0.51)
-                assert set(quoted) <= set(re.findall(r" [a-z]\d\d", sample.lead)), "it quotes what stands there"
+                numbers = re.findall(NUMBER, evidence)
+                quoted = numbers[: len(numbers) - _worked_out(numbers, "value" in said)]
+                assert set(quoted) <= set(re.findall(NUMBER, sample.lead)), "it quotes what stands there"
+
+
+def _worked_out(numbers, is_length):
+    """Return how many of the numbers before an answer are worked out from the others, and work them out again."""
+    found = [int(word[2:]) for word in numbers]
+    if "".join(word[1] for word in numbers) == "yhyhyy":
+        (y1, h1, y2, h2), lower_edges = found[:4], found[4:]
+        assert lower_edges == pytest.approx([y1 + h1 / 2, y2 + h2 / 2], abs=0.51)
+        return 2
+    if not is_length or len(found) < 6:
+        return 0
+    (r1, a1, l1, r2, a2, l2), worked_out = found[:6], found[6:]
+    right, ahead = abs(r1 - r2), abs(a1 - a2)
+    way = math.hypot(right * 0.01, ahead * 0.02)
+    left = max(way - 0.4 * (l1 + l2) * 0.005, 0.0) / 0.005
+    assert worked_out == pytest.approx([right, ahead, 100 * way, min(left, 99)], abs=0.51)
+    return 4
+
+
+def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exercises):
+    answers: Counter[str] = Counter()
+    is_given: Counter[bool] = Counter()
+    for sample in exercises["motions"]:
+        if sample.task != "questions":
+            continue
+        quotes, *ways = re.fullmatch(rf"(.*)({NUMBER})({NUMBER})({NUMBER})({NUMBER})({NUMBER})", _line(sample)).groups()
+        assert bool(sample.lead) != bool(sample.given) or not quotes
+        if sample.lead:
+            first, second = (set(re.findall(NUMBER, line)) for line in sample.lead.splitlines())
+            assert set(re.findall(NUMBER, quotes)) <= first | second
+        furthest = max(ways[:4], key=lambda word: abs(int(word[2:]) - 50))
+        assert ways[4][2:] == furthest[2:] or abs(int(ways[4][2:]) - 50) == abs(int(furthest[2:]) - 50)
+        said = json.loads(sample.answer.partition("\n")[2])["answer"]
+        side = int(ways[4][2:]) - 50
+        assert said == ("not at all" if abs(side) < 1 else MOVED[ways[4][1]][side > 0])
+        answers[said] += 1
+        is_given[bool(sample.given)] += 1
+    assert min(is_given.values()) > 0.3 * is_given.total()
+    assert len(answers) >= 5 and max(answers.values()) < 0.5 * answers.total()
+
+
+def test_sums_are_what_answers_work_out(exercises):
+    worked_out: Counter[int] = Counter()
+    for sample in exercises["sums"][: 4 * VARIANTS]:
+        assert not sample.images and not sample.asks and not sample.prompt + sample.lead
+        numbers = re.findall(NUMBER, _line(sample))
+        count = _worked_out(numbers, is_length=True)
+        assert "".join(numbers[:-count]) == sample.given
+        worked_out[count] += 1
+        if count == 2:
+            assert ("less" in sample.answer) == (numbers[-1] < numbers[-2])
+    assert set(worked_out) == {2, 4} and min(worked_out.values()) > VARIANTS
+
+
+def _line(sample):
+    return (sample.given + sample.answer).partition("\n")[0]
 
 
 def test_what_is_in_the_middle_of_a_window_is_the_nearest_thing_there(opened):

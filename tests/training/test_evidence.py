@@ -1,5 +1,7 @@
 """The line before an answer: what of a listing the answer follows from."""
 
+from dataclasses import replace
+
 from joyai_ros.training.mllm.evidence import evidence_of, motion_evidence
 from joyai_ros.understanding.listing import Entry
 
@@ -16,7 +18,7 @@ def test_it_quotes_the_fields_in_the_order_of_the_question():
         "0.14 and 0.22 give 0.26 m, less 0.4 of 0.12 and 0.2"
     )
     assert evidence_of("color", (5,), ENTRIES) == " blue\n"
-    assert evidence_of("above_below", (2, 5), ENTRIES) == " y50 y30 less\n"
+    assert evidence_of("above_below", (2, 5), ENTRIES) == " y50 h20 y30 h20 y60 y40 less\n", "lower edges"
 
 
 def test_where_a_mark_is_the_answer_the_better_of_two_is_kept():
@@ -38,10 +40,14 @@ def test_a_listing_is_gone_through_and_what_is_found_is_counted():
     assert len(longest.split(" ")) <= 80, "a model stops there"
 
 
-def test_a_motion_shows_in_the_outermost_things_that_both_views_name_once():
-    first = {"mug": MUG, "box": BOX, "ball": BALL}
-    second = {"mug": BOX, "box": MUG}
-    assert motion_evidence(first, first) == " box blue r40 a30 r40 a30 ball green r80 a45 r80 a45\n"
-    assert motion_evidence(first, {"box": MUG}) == " box blue r40 a30 r54 a41\n"
-    assert motion_evidence({**first, "twin": BOX}, {"box": BOX}) == "\n", "which of two it is cannot be said"
-    assert motion_evidence(first, {}) == motion_evidence({}, second) == "\n"
+def test_a_motion_shows_in_what_both_views_name_and_the_furthest_way_stands_last():
+    moved = {"right": 0.12, "up": 0.04, "forward": 0.0, "turned left": 0.0}
+    quotes, follows = motion_evidence([MUG, BOX, BALL], [replace(MUG, right=-0.08), replace(BALL, kind="tray")], moved)
+    assert quotes == " x15 box blue x40 mug red r54 a41 d45 r42 a41 d45 x75 ball green"
+    assert follows == " r56 y48 a50 x50 r56\n", "steps of 2 cm, 50 is no way"
+    assert motion_evidence([], [BOX], {"backward": 0.3, "turned right": 0.4}) == ("", " r50 y50 a35 x70 x70\n")
+
+
+def test_of_two_things_with_one_name_the_first_is_meant_in_another_view():
+    quotes, _ = motion_evidence([BOX], [replace(BOX, box=(0.5, 0.2, 0.6, 0.4), ahead=0.8), BOX], {})
+    assert quotes == " x15 box blue r40 a30 d35 r40 a30 d35"

@@ -121,6 +121,15 @@ def test_only_what_the_model_says_is_learned(small, encoder):
     assert tokenizer.decode(last.shown) == "rm" and len(last.shows) == 2
 
 
+def test_what_is_given_of_an_answer_stands_there_and_is_not_learned(small, encoder):
+    said = dataclasses.replace(SAMPLES[2], answer="red mug box")
+    given = dataclasses.replace(SAMPLES[2], given="red mug", answer=" box")
+    whole, part = encoder.encode(said), encoder.encode(given)
+    assert torch.equal(whole.tokens, part.tokens)
+    assert torch.equal(whole.wanted[-len(part.wanted) :], part.wanted) and len(part.wanted) < len(whole.wanted)
+    assert small[1].tokenizer.decode(part.wanted) == " box<|im_end|>"
+
+
 def test_image_tokens_show_what_they_are_asked_to(small, encoder):
     tokenizer = small[1].tokenizer
     document = encoder.encode(GLANCE)

@@ -15,13 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from joyai_ros.geometry import rigid
 from joyai_ros.geometry.arrays import Vec3
-from joyai_ros.reasoning.camera_checks import camera_motion
-from joyai_ros.reasoning.question import Asked, Question
+from joyai_ros.reasoning.camera_checks import camera_ways, main_direction
 from joyai_ros.scene.level import level_basis
 from joyai_ros.training.data.answers import length_text
-from joyai_ros.training.data.config import QuestionConfig
-from joyai_ros.training.data.looks import look_of
 from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.templates import wordings
 from joyai_ros.understanding.formats import Choice
@@ -33,6 +31,7 @@ _UNCLEAR_DEG = 2.0  # round a limit between two answers
 _SHORTEST = 0.02  # metres that are asked for
 _SEEN, _PIXELS = 0.5, 30  # share and pixels of an object that must be seen
 CHOICES = ("left_right", "front_behind", "above_below", "depth_order", "relative_size", "color")  # answered by one word
+_STACK, _STACKED = "above_below", 0.5  # what is asked first for so many, where one thing lies on another: hardly any do
 _PLAY = 0.02  # metres by which what lies on something may sink into its box
 _DEPTH_ORDER = (2, 5)  # from so many things to fewer than so many
 _TRIES = 8
@@ -71,6 +70,7 @@ class Drawn:
         task: in the task table.
         about: numbers of the objects in the frame, from 1, that it is about or whose presence it asks for.
         named: what is to be found, where it asks for the presence of something.
+        ways: directions and how far the camera moved in each, metres, where it asks for that.
     """
 
     prompt: str
@@ -78,6 +78,7 @@ class Drawn:
     task: str
     about: tuple[int, ...] = ()
     named: str = ""
+    ways: tuple[tuple[str, float], ...] = ()
 
 
 def things_of(frame: Frame) -> list[Thing]:
@@ -102,12 +103,14 @@ def ask_marked(things: Sequence[Thing], random: np.random.Generator, tasks: Sequ
     """
     for _ in range(_TRIES):
         task = str(random.choice(tasks or list(_MARKED)))
+        if random.random() < _STACKED and _STACK in (tasks or _MARKED):
+            task = _STACK
         least, answer_of = _MARKED[task]
         if task == "depth_order":
             least = int(random.integers(*_DEPTH_ORDER))
         if len(things) < least:
             continue
-        groups = _stacked(things) if task == "above_below" else ()
+        groups = _stacked(things) if task == _STACK else ()
         if groups:
             chosen = list(groups[int(random.integers(len(groups)))])
         else:
@@ -146,14 +149,15 @@ def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generat
 
 def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> Drawn | None:
     """Return the question in which direction the camera moved, and its answer; None where no direction stands out."""
-    looks = tuple(look_of(frame, QuestionConfig()) for frame in (first, second))
-    found = camera_motion(Asked(Question("camera_motion"), TASKS["camera_motion"], looks))
-    if found is None:
+    pose = rigid.inverse(first.world_from_camera) @ second.world_from_camera
+    direction = main_direction(pose, first.middle_depth)
+    if direction is None:
         return None
     options = TASKS["camera_motion"].answer
     assert isinstance(options, Choice)
     prompt = prompt_for(_worded("camera_motion", random), "", (), options.options)
-    return Drawn(prompt, _choice(found.choice), "camera_motion")
+    ways = camera_ways(pose, first.middle_depth)
+    return Drawn(prompt, _choice(direction), "camera_motion", ways=tuple(ways.items()))
 
 
 def _prompt(task: str, chosen: Sequence[Thing], random: np.random.Generator) -> str:

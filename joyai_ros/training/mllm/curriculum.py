@@ -6,6 +6,8 @@
 ``lengths``     no image: the boxes, kinds and colours of a listing, and the whole listing to be written
 ``choices``     no image: the entries of some marks, and a question that one of a few words answers
 ``comparisons`` no image: a listing, and questions that are answered from it
+``sums``        no image: what answers quote of two things, and the numbers that they work out from it
+``motions``     no image: the listings of two views, or what of them an answer quotes, and how the camera moved
 =============== ===================================================================================================
 
 Every exercise follows from (store, seed, number) alone. For ``comparisons`` the lengths in a listing that is given are as
@@ -27,10 +29,11 @@ from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import Drawn, ask_marked, ask_motion, ask_named, things_of
-from joyai_ros.training.mllm.evidence import evidence_of, motion_evidence
+from joyai_ros.training.mllm.evidence import WORKED_OUT, evidence_of, motion_evidence, of_two
 from joyai_ros.training.mllm.samples import ImageRef, Sample
 from joyai_ros.training.mllm.windows import Windows, jittered, shown_words, window_words
 from joyai_ros.understanding.listing import (
+    EVIDENCE_END,
     LEAD_END,
     Entry,
     box_words,
@@ -40,12 +43,22 @@ from joyai_ros.understanding.listing import (
     seen_text,
 )
 
-KINDS = GLANCES, WINDOWS, LENGTHS, CHOICES, COMPARISONS = ("glances", "windows", "lengths", "choices", "comparisons")
+KINDS = GLANCES, WINDOWS, LENGTHS, CHOICES, COMPARISONS, SUMS, MOTIONS = (
+    "glances",
+    "windows",
+    "lengths",
+    "choices",
+    "comparisons",
+    "sums",
+    "motions",
+)
 VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most
 _NAMED = 0.35  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
-_MOTIONS = 0.06  # share of the exercises that ask how the camera moved
+_STILL = 0.08  # share of the views from which the camera did not move
+_VIEWS = 6  # among which one is looked for from which the camera moved in a rarer direction
+_MISSED = 0.15  # share of the things that one of two views does not name
 _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
@@ -103,11 +116,13 @@ class Exercises(Sequence[Sample]):
         if self._kind == CHOICES:
             found = ask_marked(things_of(frame), random, comparisons.CHOICES)
             return self._asked(frame, True, found, random) if found else self._looks(name, frame, random, 1)
-        sample = None
-        if random.random() < _MOTIONS:
-            sample = self._motion(frame, [other for other in frames if other.scene == frame.scene], random)
-        others = [other for other in frames if other.scene == frame.scene and other is not frame]
-        return sample or self._questions(frame, others, random) or self._looks(name, frame, random, 1)
+        if self._kind == SUMS:
+            return self._sum(frame, random) or self._looks(name, frame, random, 1)
+        of_scene = [other for other in frames if other.scene == frame.scene]
+        if self._kind == MOTIONS:
+            return self._motion(frame, of_scene, random) or self._looks(name, frame, random, 1)
+        others = [other for other in of_scene if other is not frame]
+        return self._questions(frame, others, random) or self._looks(name, frame, random, 1)
 
     def _frames(self, shard: int) -> tuple[Frame, ...]:
         return self._frames_of(self._entries[shard])
@@ -162,20 +177,39 @@ class Exercises(Sequence[Sample]):
         more = tuple((prompt + words, answer) for prompt, answer in sample.more)
         return replace(sample, lead=lead, prompt=sample.prompt + words, more=more)
 
-    def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
-        """Return the question how the camera moved from a frame to another of its scene."""
-        other = of_scene[int(random.integers(len(of_scene)))]
-        found = ask_motion(frame, other, random)
-        if found is None:
+    def _sum(self, frame: Frame, random: np.random.Generator) -> Sample | None:
+        """Return what is worked out about two things, from what is quoted of them; None where there are no two."""
+        entries = entries_of(frame, True, bool(random.random() < 0.5))
+        if len(entries) < 2:
             return None
-        both = [unsure(_numbered(each, marked=False, mirrored=False), random) for each in (frame, other)]
-        lead = "".join(listing_text(list(each.values())) + LEAD_END for each in both)
-        first, second = (
-            {each.objects[number - 1].id: entry for number, entry in entries.items()}
-            for each, entries in zip((frame, other), both, strict=True)
+        first, second = (entries[int(index)] for index in random.permutation(len(entries))[:2])
+        quotes, follows = of_two(str(random.choice(WORKED_OUT)), first, second)
+        return Sample(
+            frame.id, SUMS, (), "", follows + EVIDENCE_END, self._kind, given=quotes, asks=False, weight=_WEIGHT
         )
-        answer = motion_evidence(first, second) + found.answer
-        return Sample(frame.id, "questions", (), found.prompt, answer, self._kind, lead=lead, weight=_WEIGHT)
+
+    def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
+        """Return the question how the camera moved from a frame to another of its scene; None where that is not clear."""
+        others = [of_scene[int(index)] for index in random.permutation(len(of_scene))[:_VIEWS]]
+        others = [frame] if random.random() < _STILL else [other for other in others if other is not frame]
+        asked = [(ask_motion(frame, other, random), other) for other in others]
+        # Most views of a scene differ by a step to the side: each direction that there is, is as likely.
+        clear = {found.answer: (found, other) for found, other in asked if found is not None}
+        if not clear:
+            return None
+        found, other = list(clear.values())[int(random.integers(len(clear)))]
+        first, second = (self._glimpsed(each, random) for each in (frame, other))
+        quotes, follows = motion_evidence(first, second, dict(found.ways))
+        sample = Sample(frame.id, "questions", (), found.prompt, follows + found.answer, self._kind, weight=_WEIGHT)
+        if random.random() < 0.5:  # the listings are most of the text, and not what is hard
+            return replace(sample, given=quotes)
+        lead = "".join(listing_text(each) + LEAD_END for each in (first, second))
+        return replace(sample, answer=quotes + sample.answer, lead=lead)
+
+    def _glimpsed(self, frame: Frame, random: np.random.Generator) -> list[Entry]:
+        """Return the entries of a frame without marks as a model may see them: now and then one is missed."""
+        entries = list(unsure(_numbered(frame, marked=False, mirrored=False), random).values())
+        return [entry for entry in entries if random.random() >= _MISSED]
 
     def _asked(self, frame: Frame, marked: bool, asked: Sequence[Drawn], random: np.random.Generator) -> Sample:
         entries = _numbered(frame, marked, mirrored=False)

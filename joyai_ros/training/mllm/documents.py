@@ -105,6 +105,7 @@ class Encoder:
 
         add(self._text(sample.lead), False)
         add(chat.suffix, False)
+        add(self._text(sample.given), False)
         if sample.answer:
             add([*self._text(sample.answer), self._end], True)
         for prompt, answer in sample.more:

@@ -29,10 +29,10 @@ from joyai_ros.understanding.tasks import COLORS
 _FIELDS = {
     "left_right": "r",
     "front_behind": "a",
-    "above_below": "y",  # of things that lie on each other the upper one stands higher in the image
+    "above_below": "yh",  # of things that lie on each other the upper one ends higher in the image
     "relative_distance": "ra",
     "camera_distance": "d",
-    "object_distance": "ral",  # and what follows from them, see _apart
+    "object_distance": "ral",
     "object_size": "l",
     "object_height": "t",
     "object_camera": "ra",
@@ -41,9 +41,20 @@ _FIELDS = {
 # What is asked for the best of some things: its field, and whether it is the one with the most.
 _BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
 _SIDED = ("left_right", "front_behind", "above_below")  # two numbers, and how the second compares with the first
+_OF_TWO = (*_SIDED, "object_distance")
+WORKED_OUT = ("object_distance", "above_below")  # of two things, by more than to compare what is quoted
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
 _PLACE_AROUND = "ra"
+_PLACE_SEEN = "rad"
+# How far a camera moved, and in which two directions, by the field whose numbers say it.
+_WAYS = (
+    ("r", "left", "right"),
+    ("y", "up", "down"),
+    ("a", "backward", "forward"),
+    ("x", "turned left", "turned right"),
+)
+_WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
 _HALVES = 0.4  # of two longest sides that point anywhere, what lies on the way between the middles
 
 
@@ -61,13 +72,25 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
         words = _gone_through(named, [entries[number] for number in known], list(entries.values()))
     elif task in _BEST:
         words = _best(*_BEST[task], {number: entries[number] for number in known})
+    elif len(known) == 2 and task in _OF_TWO:
+        words = list(of_two(task, *(entries[number] for number in known)))
     else:
         words = [_words(task, number, entries[number]) for number in known]
-        if task == "object_distance" and len(known) == 2:
-            words += _apart(*(entries[number] for number in known))
-        if task in _SIDED and len(known) == 2:
-            words.append(LESS if words[1] < words[0] else MORE)
     return "".join(words) + EVIDENCE_END
+
+
+def of_two(task: str, first: Entry, second: Entry) -> tuple[str, str]:
+    """Return the line before an answer about two things in two parts: what is quoted, and what follows from that."""
+    quoted = [_words(task, 0, entry) for entry in (first, second)]
+    follows: list[str] = []
+    if task == "object_distance":
+        follows = _apart(first, second)
+    elif task == "above_below":
+        follows = [_lower_edge(first), _lower_edge(second)]
+    if task in _SIDED:
+        one, other = [*quoted, *follows][-2:]
+        follows.append(LESS if other < one else MORE)
+    return "".join(quoted), "".join(follows)
 
 
 def _gone_through(named: str, meant: Sequence[Entry], entries: Sequence[Entry]) -> list[str]:
@@ -115,6 +138,12 @@ def _words(task: str, number: int, entry: Entry) -> str:
     return mark_word(number) + quoted if task == "relative_distance" else quoted
 
 
+def _lower_edge(entry: Entry) -> str:
+    """Return where a thing ends in the image, as far as what was quoted says it."""
+    middle, tall = (int(field_words(entry)[field][2:]) for field in "yh")
+    return number_word("y", middle + tall / 2)
+
+
 def _apart(first: Entry, second: Entry) -> list[str]:
     """Return how far apart two things are, worked out from what was quoted: to the right, ahead, the way between their middles,
     and what about their halves leave of it.
@@ -132,23 +161,22 @@ def _apart(first: Entry, second: Entry) -> list[str]:
     ]
 
 
-def motion_evidence(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> str:
-    """Return the line before the answer how the camera moved: where two things lie, seen from both places.
-
-    They are the outermost, to the left and to the right, of what both listings name alike and name once.
+def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
+    """Return the line before the answer how the camera moved, in two parts: where the things lie that both views name alike,
+    seen from each place; and what follows from it, how far the camera moved in each direction, and the furthest of these.
 
     Args:
-        first, second: entries of the two listings, by object.
+        first, second: entries of the two listings.
+        ways: metres, by direction; see :func:`joyai_ros.reasoning.camera_checks.camera_ways`.
     """
-    known = [name for name in first if name in second and _is_named_once(name, first) and _is_named_once(name, second)]
-    known.sort(key=lambda name: first[name].box[0] + first[name].box[2])
-    words = []
-    for name in dict.fromkeys([*known[:1], *known[-1:]]):
-        words += content_words(first[name])
-        words += [field_words(entry)[field] for entry in (first[name], second[name]) for field in _PLACE_AROUND]
-    return "".join(words) + EVIDENCE_END
-
-
-def _is_named_once(name: str, listing: Mapping[str, Entry]) -> bool:
-    named = content_words(listing[name])
-    return sum(content_words(entry) == named for entry in listing.values()) == 1
+    quotes: list[str] = []
+    again = {tuple(content_words(entry)): entry for entry in reversed(in_order(second))}
+    for entry in in_order(first):
+        name = content_words(entry)
+        quotes += [field_words(entry)[_POINTER], *name]
+        if tuple(name) in again:
+            quotes += [field_words(seen)[field] for seen in (entry, again[tuple(name)]) for field in _PLACE_SEEN]
+    moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
+    furthest = max(moved, key=lambda way: abs(way[1]))
+    words = [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
+    return "".join(quotes), "".join(words) + EVIDENCE_END

@@ -58,6 +58,7 @@ class Sample:
         more: further prompts with their answers, turn by turn.
         weight: of each token of its answers, beside those of other samples.
         asks: whether it is a question, before which the system text stands.
+        given: the beginning of the answer, which is not learned: it cannot be foretold from what stands before it.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Sample:
     more: tuple[tuple[str, str], ...] = ()
     asks: bool = True
     weight: float = 1.0
+    given: str = ""
 
 
 def read_datasets(store: Store, split: str) -> dict[str, Sequence[Sample]]:

@@ -11,6 +11,7 @@ from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.understanding.listing import (
     MIDDLE,
     NOTHING,
+    SCANNED,
     Entry,
     box_words,
     content_words,
@@ -20,7 +21,8 @@ from joyai_ros.understanding.listing import (
 )
 
 _KNOWN, _NEAR = 0.45, 0.4  # shares of the windows that show a box that is known, and that lie near a thing
-_SIDES = (1.2, 4.0)  # of windows near a thing, over the longer side of its box
+_SIDES = (1.2, 4.0)  # of windows near a thing that show it closer, over the longer side of its box
+_SCANNING = 0.4  # share of the windows near a thing that are as large as those that find things
 _LARGEST = 0.6  # share of the image's width: side of a window
 _ANYWHERE = (0.15, 0.45)  # and of those that lie anywhere
 _OFF = 0.3  # of its side that a window's middle is away from a thing that it is near to, at most
@@ -53,7 +55,8 @@ class Windows:
         if way < _KNOWN + _NEAR and self.seen:
             x0, y0, x1, y1 = _one(self.seen, random).box
             longer = max((x1 - x0) * width, (y1 - y0) * height)
-            side = min(longer * float(np.exp(random.uniform(*np.log(_SIDES)))), _LARGEST * width)
+            closer = min(longer * float(np.exp(random.uniform(*np.log(_SIDES)))), _LARGEST * width)
+            side = SCANNED * max(width, height) if random.random() < _SCANNING else closer
             off_x, off_y = random.uniform(-_OFF, _OFF, 2) * side
             window = window_at((x0 + x1) / 2 + off_x / width, (y0 + y1) / 2 + off_y / height, side, self.shape)
         else:
