@@ -161,9 +161,18 @@ def _apart(first: Entry, second: Entry) -> list[str]:
     ]
 
 
+def shifted(first: Entry, second: Entry) -> tuple[str, str]:
+    """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
+    one, other = ([field_words(entry)[field] for field in _PLACE_SEEN] for entry in (first, second))
+    by = [int(then[2:]) - int(now[2:]) for now, then in zip(one, other, strict=True)]
+    differences = [number_word(field, _MIDDLE + step) for field, step in zip(_PLACE_SEEN, by, strict=True)]
+    return "".join([*one, *other]), "".join(differences)
+
+
 def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
     """Return the line before the answer how the camera moved, in two parts: where the things lie that both views name alike,
-    seen from each place; and what follows from it, how far the camera moved in each direction, and the furthest of these.
+    seen from each place, and by how much that differs; and what follows from it, how far the camera moved in each direction,
+    and the furthest of these.
 
     Args:
         first, second: entries of the two listings.
@@ -175,7 +184,7 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
         name = content_words(entry)
         quotes += [field_words(entry)[_POINTER], *name]
         if tuple(name) in again:
-            quotes += [field_words(seen)[field] for seen in (entry, again[tuple(name)]) for field in _PLACE_SEEN]
+            quotes += shifted(entry, again[tuple(name)])
     moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
     furthest = max(moved, key=lambda way: abs(way[1]))
     words = [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
