@@ -100,14 +100,19 @@ def find_model(name: str) -> StoredModel:
 
 
 def folder_card(path: Path) -> ModelCard:
-    """Return the card of a local folder: its own, or one from its ``model_index.json`` or its ``config.json``.
+    """Return the card of a local folder: its own, the package's where it came with that, or one from its
+    ``model_index.json`` or its ``config.json``.
 
     Raises:
         ModelFolderError: it has none that can be read.
-        CardError: its own is broken.
+        CardError: its own is broken, or one of the package's.
     """
     if (path / FOLDER_CARD).is_file():
         return dataclasses.replace(read_card(path / FOLDER_CARD, in_folder=True), folder=str(path))
+    for card in load_cards():
+        shipped = shipped_folder(card)
+        if shipped is not None and shipped.resolve() == path.resolve():
+            return card
     if (path / INDEX).is_file():
         return ModelCard(
             path.resolve().name, f"the pipeline in {path}", pipeline_kind(path), "unknown", folder=str(path)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from joyai_ros.errors import JoyaiError
-from joyai_ros.models.card import ModelCard
+from joyai_ros.models.card import ModelCard, load_card, shipped_folder
 from joyai_ros.models.errors import CardError, ModelFolderError, PullError
 from joyai_ros.models.folder import LOCK, check_folder, read_lock
 from joyai_ros.models.pipeline_folder import EDIT, check_pipeline
@@ -162,3 +162,11 @@ def test_a_folder_without_configuration_is_no_model(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps([]))
     with pytest.raises(ModelFolderError, match=r"config\.json cannot be read"):
         find_model(str(tmp_path))
+
+
+def test_the_folder_of_a_model_that_came_with_the_package_has_its_card():
+    card = load_card("small-und")
+    folder = shipped_folder(card)
+    assert folder is not None and card.listing
+    assert find_model(str(folder)).card == card
+    assert find_model(str(folder / ".." / folder.name)).folder.resolve() == folder.resolve()

@@ -91,7 +91,12 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
 def _worked_out(numbers, is_length):
     """Return how many of the numbers before an answer are worked out from the others, and work them out again."""
     found = [int(word[2:]) for word in numbers]
-    if "".join(word[1] for word in numbers) == "yhyhyy":
+    fields = "".join(word[1] for word in numbers)
+    if fields == "radradrad":
+        shifts = [min(max(50 + then - now, 0), 99) for now, then in zip(found[:3], found[3:6], strict=True)]
+        assert found[6:] == shifts
+        return 3
+    if fields == "yhyhyy":
         (y1, h1, y2, h2), lower_edges = found[:4], found[4:]
         assert lower_edges == pytest.approx([y1 + h1 / 2, y2 + h2 / 2], abs=0.51)
         return 2
@@ -115,7 +120,10 @@ def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exe
         assert bool(sample.lead) != bool(sample.given) or not quotes
         if sample.lead:
             first, second = (set(re.findall(NUMBER, line)) for line in sample.lead.splitlines())
-            assert set(re.findall(NUMBER, quotes)) <= first | second
+            for thing in re.findall(rf" x\d\d [a-z]+ [a-z]+((?:{NUMBER})*?)(?= x|$)", quotes):
+                numbers = re.findall(NUMBER, thing)
+                count = _worked_out(numbers, is_length=False)
+                assert len(numbers) in (0, 9) and set(numbers[: len(numbers) - count]) <= first | second
         furthest = max(ways[:4], key=lambda word: abs(int(word[2:]) - 50))
         assert ways[4][2:] == furthest[2:] or abs(int(ways[4][2:]) - 50) == abs(int(furthest[2:]) - 50)
         said = json.loads(sample.answer.partition("\n")[2])["answer"]
@@ -137,7 +145,7 @@ def test_sums_are_what_answers_work_out(exercises):
         worked_out[count] += 1
         if count == 2:
             assert ("less" in sample.answer) == (numbers[-1] < numbers[-2])
-    assert set(worked_out) == {2, 4} and min(worked_out.values()) > VARIANTS
+    assert set(worked_out) == {2, 3, 4} and min(worked_out.values()) > VARIANTS
 
 
 def _line(sample):
