@@ -51,6 +51,7 @@ _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
 SCANNED = 0.3  # share of an image's longer side: side of the windows that find things
+_SPACING = 0.28  # share of their side by which these lie apart
 _GREY = 128  # beyond an image
 
 
@@ -135,10 +136,10 @@ def window_at(x: float, y: float, side: float, shape: tuple[int, ...]) -> Box2D:
 
 
 def windows_over(shape: tuple[int, ...]) -> list[Box2D]:
-    """Return windows whose middles cover an image, pixels: height, width."""
+    """Return windows whose middles overlap and cover an image, pixels: height, width."""
     height, width = shape[:2]
     side = SCANNED * max(width, height)
-    columns, rows = (max(math.ceil(length / (2 * MIDDLE * side)), 1) for length in (width, height))
+    columns, rows = (max(math.ceil(length / (_SPACING * side)), 1) for length in (width, height))
     places = itertools.product(range(rows), range(columns))
     return [window_at((column + 0.5) / columns, (row + 0.5) / rows, side, shape) for row, column in places]
 

@@ -45,7 +45,8 @@ _NEXT, _END = ";", "."
 _EVIDENCE = 200  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
 _CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
-_SURE = 0.3  # that something is in the middle of a window; fewer are missed than with 0.5, and hardly more are made up
+_ROUNDS = 2  # in which it is shown so; what is not there in each is left out
+_SURE = 0.5  # that something is in the middle of a window
 _SAME = 0.3  # two boxes that overlap more, intersection over union, are of one thing
 _AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
 
@@ -145,11 +146,17 @@ class ListingWriter:
         return [line if line[-1] == end else [*line, end] for line in lines]
 
     def _found(self, images: Sequence[ColorImage], together: int) -> list[list[_Start]]:
-        """Return the starts of the entries that the model finds in each image: in windows over it, then in one round each."""
+        """Return the starts of the entries that the model finds in each image: in windows over it, then in ones round each."""
         views = [(place, window) for place, image in enumerate(images) for window in windows_over(image.shape)]
-        roughly = enumerate(self._boxes(images, views, together))
-        views = [(place, window_round(box, images[place].shape, _CLOSER)) for place, each in roughly for box in each]
-        return [[("", box) for box in boxes_in_order(each)] for each in self._boxes(images, views, together)]
+        boxes = self._boxes(images, views, together)
+        for _ in range(_ROUNDS):
+            views = [
+                (place, window_round(box, images[place].shape, _CLOSER))
+                for place, each in enumerate(boxes)
+                for box in each
+            ]
+            boxes = self._boxes(images, views, together)
+        return [[("", box) for box in boxes_in_order(each)] for each in boxes]
 
     def _boxes(
         self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], together: int
