@@ -35,6 +35,7 @@ from joyai_ros.geometry.boxes import Box2D
 
 CUTOUT = 48  # pixels along the side of what is cut out
 MIDDLE = 0.2  # share of a window's side: no further from its middle is that of what it shows
+SCANNED = 0.3  # share of an image's longer side: side of the windows that find things
 NOTHING = "."  # what is in the middle of a window where nothing is
 MOST_ENTRIES = 16
 LEAD_END = "\n"  # of what a prompt quotes of a listing
@@ -50,8 +51,7 @@ STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "l": 0.005, "t": 0.005}  # metres of o
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
-SCANNED = 0.3  # share of an image's longer side: side of the windows that find things
-_SPACING = 0.28  # share of their side by which these lie apart
+_SPACING = 0.28  # share of their side by which the windows that find things lie apart
 _GREY = 128  # beyond an image
 
 
