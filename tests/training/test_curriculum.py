@@ -93,7 +93,7 @@ def _worked_out(numbers, is_length):
     found = [int(word[2:]) for word in numbers]
     fields = "".join(word[1] for word in numbers)
     if fields == "radradrad":
-        shifts = [min(max(50 + then - now, 0), 99) for now, then in zip(found[:3], found[3:6], strict=True)]
+        shifts = [min(max(50 + second - first, 0), 99) for first, second in zip(found[:3], found[3:6], strict=True)]
         assert found[6:] == shifts
         return 3
     if fields == "yhyhyy":

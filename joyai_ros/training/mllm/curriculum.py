@@ -29,7 +29,7 @@ from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import Drawn, ask_marked, ask_motion, ask_named, things_of
-from joyai_ros.training.mllm.evidence import WORKED_OUT, evidence_of, motion_evidence, of_two, shifted
+from joyai_ros.training.mllm.evidence import WORKED_OUT, evidence_of, motion_evidence
 from joyai_ros.training.mllm.samples import ImageRef, Sample
 from joyai_ros.training.mllm.windows import Windows, jittered, shown_words, window_words
 from joyai_ros.understanding.listing import (
@@ -183,8 +183,7 @@ class Exercises(Sequence[Sample]):
         if len(entries) < 2:
             return None
         first, second = (entries[int(index)] for index in random.permutation(len(entries))[:2])
-        what = str(random.choice((*WORKED_OUT, MOTIONS)))
-        quotes, follows = shifted(first, second) if what == MOTIONS else of_two(what, first, second)
+        quotes, follows = WORKED_OUT[int(random.integers(len(WORKED_OUT)))](first, second)
         return Sample(
             frame.id, SUMS, (), "", follows + EVIDENCE_END, self._kind, given=quotes, asks=False, weight=_WEIGHT
         )

@@ -7,7 +7,8 @@ on from a word to what follows it in the listing. Each of them is learned in a f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from joyai_ros.understanding.listing import (
     EVIDENCE_END,
@@ -41,8 +42,8 @@ _FIELDS = {
 # What is asked for the best of some things: its field, and whether it is the one with the most.
 _BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
 _SIDED = ("left_right", "front_behind", "above_below")  # two numbers, and how the second compares with the first
+_MARKED = ("relative_distance",)  # of which the answer is a mark
 _OF_TWO = (*_SIDED, "object_distance")
-WORKED_OUT = ("object_distance", "above_below")  # of two things, by more than to compare what is quoted
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
 _PLACE_AROUND = "ra"
@@ -75,13 +76,13 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
     elif len(known) == 2 and task in _OF_TWO:
         words = list(of_two(task, *(entries[number] for number in known)))
     else:
-        words = [_words(task, number, entries[number]) for number in known]
+        words = [(mark_word(number) if task in _MARKED else "") + _words(task, entries[number]) for number in known]
     return "".join(words) + EVIDENCE_END
 
 
 def of_two(task: str, first: Entry, second: Entry) -> tuple[str, str]:
     """Return the line before an answer about two things in two parts: what is quoted, and what follows from that."""
-    quoted = [_words(task, 0, entry) for entry in (first, second)]
+    quoted = [_words(task, entry) for entry in (first, second)]
     follows: list[str] = []
     if task == "object_distance":
         follows = _apart(first, second)
@@ -129,13 +130,12 @@ def _best(field: str, is_most: bool, entries: Mapping[int, Entry]) -> list[str]:
     return words
 
 
-def _words(task: str, number: int, entry: Entry) -> str:
+def _words(task: str, entry: Entry) -> str:
     """Return what is quoted of one thing."""
     if task == "color":
         return content_words(entry)[1]
     fields = field_words(entry)
-    quoted = "".join(fields[field] for field in _FIELDS[task])
-    return mark_word(number) + quoted if task == "relative_distance" else quoted
+    return "".join(fields[field] for field in _FIELDS[task])
 
 
 def _lower_edge(entry: Entry) -> str:
@@ -163,10 +163,18 @@ def _apart(first: Entry, second: Entry) -> list[str]:
 
 def shifted(first: Entry, second: Entry) -> tuple[str, str]:
     """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
-    one, other = ([field_words(entry)[field] for field in _PLACE_SEEN] for entry in (first, second))
-    by = [int(then[2:]) - int(now[2:]) for now, then in zip(one, other, strict=True)]
-    differences = [number_word(field, _MIDDLE + step) for field, step in zip(_PLACE_SEEN, by, strict=True)]
-    return "".join([*one, *other]), "".join(differences)
+    one, other = (field_words(entry) for entry in (first, second))
+    quoted = [seen[field] for seen in (one, other) for field in _PLACE_SEEN]
+    by = [number_word(field, _MIDDLE + int(other[field][2:]) - int(one[field][2:])) for field in _PLACE_SEEN]
+    return "".join(quoted), "".join(by)
+
+
+# What is worked out about two things by more than to compare what is quoted: each returns what is quoted, and what follows.
+WORKED_OUT: tuple[Callable[[Entry, Entry], tuple[str, str]], ...] = (
+    partial(of_two, "object_distance"),
+    partial(of_two, "above_below"),
+    shifted,
+)
 
 
 def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
