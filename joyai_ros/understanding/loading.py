@@ -12,7 +12,8 @@ from joyai_ros.models.precision import Weights
 from joyai_ros.models.shared import Way, shared_model
 from joyai_ros.models.weight_only import quantize_layers
 from joyai_ros.understanding.backend import ModelError
-from joyai_ros.understanding.config import Loading
+from joyai_ros.understanding.config import Attention, Loading
+from joyai_ros.understanding.vision import quicken
 
 
 def load_model(folder: Path, how: Loading) -> Any:
@@ -50,6 +51,8 @@ def load_model(folder: Path, how: Loading) -> Any:
     if not is_whole:
         quantize_layers(model.model.language_model.layers, how.weights)
         model.to(device)
+    if how.attention is Attention.SDPA and how.device != "spread":  # what moves weights between devices hangs on forward passes
+        quicken(model.model.visual)
     return model.eval()
 
 

@@ -93,6 +93,9 @@ class MllmTraining:
         0.1, "learning rate of the vision encoder, share of the others'; 0 leaves it alone", 0.0, 10.0
     )
     new_vision: bool = setting(False, "the vision encoder of the base begins anew")
+    vision_layers: int = setting(
+        0, "to which that of the base is deepened, by layers that begin as doing nothing; 0: as it is", 0, 1000
+    )
     shown: float = setting(1.0, "weight of what image tokens learn to show, beside that of answers", 0.0, 1e6)
     checkpointing: bool = setting(False, "compute layers again instead of keeping what they made")
     weights: Kept = setting(Kept.FLOAT32, "type in which weights are trained")
@@ -124,6 +127,11 @@ class MllmTraining:
             raise ConfigError(
                 "new_vision needs a base and a vision_rate above 0, and neither a LoRA nor a teacher goes with it: the new "
                 "encoder has everything to learn"
+            )
+        if self.vision_layers and not (self.base and self.vision_rate and not self.lora.rank):
+            raise ConfigError(
+                "vision_layers deepens the vision encoder of a base: give one and a vision_rate above 0, and set lora.rank to 0; "
+                "a model from scratch takes scratch.vision_layers"
             )
 
     def stage_of(self, step: int) -> int:

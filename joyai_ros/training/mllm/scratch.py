@@ -10,6 +10,7 @@ import torch
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.training.mllm.config import ScratchSizes
+from joyai_ros.training.mllm.deepen import deep_places
 from joyai_ros.training.mllm.vocabulary import listing_texts, phrases, set_numbers
 from joyai_ros.training.tokenizer import SPECIAL_TOKENS, scratch_processor
 from joyai_ros.understanding.listing import CUTOUT
@@ -122,7 +123,7 @@ def _config(sizes: ScratchSizes, tokenizer: Any) -> Any:
         "out_hidden_size": sizes.width,
         "num_position_embeddings": 256,
         # What enters the language model's first layers, one each.
-        "deepstack_visual_indexes": sorted({sizes.vision_layers // 3, 2 * sizes.vision_layers // 3})[: sizes.layers],
+        "deepstack_visual_indexes": deep_places(sizes.vision_layers)[: sizes.layers],
     }
     return Qwen3VLConfig(
         text_config=text,

@@ -22,6 +22,7 @@ from joyai_ros.training.data.store import Store
 from joyai_ros.training.loop import Trained, train
 from joyai_ros.training.mllm.config import MllmTraining
 from joyai_ros.training.mllm.curriculum import exercises_of
+from joyai_ros.training.mllm.deepen import deepen_vision
 from joyai_ros.training.mllm.documents import Encoder
 from joyai_ros.training.mllm.learner import MllmLearner
 from joyai_ros.training.mllm.lora import merged, with_lora
@@ -135,7 +136,8 @@ def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
         found = find_model(config.base)
         if found.card.draws:
             raise ModelFolderError(f"{config.base} draws images; give a model that answers questions")
-        return check_folder(found.folder, hashes=False).folder
+        folder = check_folder(found.folder, hashes=False).folder
+        return _deepened(folder, config, out / START) if config.vision_layers else folder
     folder = out / START
     if not (folder / "config.json").is_file():
         model, processor = scratch_model(
@@ -146,6 +148,15 @@ def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
         processor.image_processor.save_pretrained(folder)
         (folder / "chat_template.jinja").write_text(processor.chat_template, encoding="utf-8")
         write_model(model, folder, folder, config.weights)
+    return folder
+
+
+def _deepened(base: Path, config: MllmTraining, folder: Path) -> Path:
+    """Return the folder of a base with a deeper vision encoder; it is made once."""
+    if not (folder / "config.json").is_file():
+        model = load_model(base, Loading(precision=Precision(config.weights.value), device="cpu"))
+        deepen_vision(model, config.vision_layers)
+        write_model(model, base, folder, config.weights)
     return folder
 
 

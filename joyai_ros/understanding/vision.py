@@ -1,0 +1,69 @@
+"""A Qwen3-VL vision encoder in fewer, larger operations; its weights and what it computes stay as they are.
+
+The library embeds patches by a convolution whose steps are as large as its kernel, which is one matrix product but on
+processors takes several times as long, above all backwards. And it attends to one image after the other, where images of one
+size can be attended to at once: windows of an image are small and many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def quicken(visual: Any) -> None:
+    """Have an encoder embed patches by a matrix product, and attend at once to images of one size.
+
+    Args:
+        visual: ``Qwen3VLVisionModel``, whole on one device.
+    """
+    visual.patch_embed.forward = partial(_embedded, visual.patch_embed)
+    for block in visual.blocks:
+        block.attn.forward = partial(_attended, block.attn, block.attn.forward)
+
+
+def _embedded(embed: Any, patches: Tensor) -> Tensor:
+    """Return (patches, width) of (patches, values)."""
+    kernel = embed.proj.weight
+    return functional.linear(patches.to(kernel.dtype), kernel.flatten(1), embed.proj.bias)
+
+
+def _attended(
+    attention: Any,
+    one_by_one: Callable[..., Tensor],
+    states: Tensor,
+    cu_seqlens: Tensor,
+    position_embeddings: tuple[Tensor, Tensor],
+    **arguments: Any,
+) -> Tensor:
+    """Return (patches, width) of as many states, those of each image attended to among themselves.
+
+    Args:
+        attention: ``Qwen3VLVisionAttention``.
+        one_by_one: its own forward pass, for images of several sizes.
+        states: (patches, width).
+        cu_seqlens: (images + 1,) where each image begins and ends.
+        position_embeddings: cosines and sines, (patches, head size).
+        arguments: further ones of its forward pass.
+    """
+    from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
+
+    lengths = cu_seqlens.diff()
+    if bool((lengths != lengths[0]).any()):
+        return one_by_one(states, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **arguments)
+    query, key, value = attention.qkv(states).unflatten(-1, (3, attention.num_heads, -1)).unbind(1)
+    query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)  # type: ignore[no-untyped-call]
+    of_images = [each.unflatten(0, (len(lengths), -1)).transpose(1, 2) for each in (query, key, value)]
+    # On processors the backward pass of attention in bfloat16 is slower than in float32.
+    is_mixed = states.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+    with torch.autocast("cpu", enabled=False) if is_mixed else nullcontext():
+        every = [each.float() if is_mixed else each for each in of_images]
+        seen = functional.scaled_dot_product_attention(*every, scale=attention.scaling)
+    projected: Tensor = attention.proj(seen.transpose(1, 2).flatten(0, 1).flatten(1).to(value.dtype))
+    return projected
