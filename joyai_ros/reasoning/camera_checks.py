@@ -57,13 +57,13 @@ def camera_ways(pose: Mat4, distance: float) -> dict[str, float]:
     """
     right, down, forward = pose[:3, 3].tolist()
     turned = math.atan2(pose[0, 2], pose[2, 2])  # of the line of sight, to the right
-    # An orbit turns against its own way to keep its object in sight: then it is the way that counts.
-    orbits = right * turned < 0
+    # An orbit turns against its own way to keep its object in sight: a turn counts by what it does beyond that.
+    kept = abs(right) if right * turned < 0 else 0.0
     return {
         "right" if right > 0 else "left": abs(right),
         "down" if down > 0 else "up": abs(down),
         "forward" if forward > 0 else "backward": abs(forward),
-        "turned right" if turned > 0 else "turned left": 0.0 if orbits else abs(turned) * distance,
+        "turned right" if turned > 0 else "turned left": max(abs(turned) * distance - kept, 0.0),
     }
 
 

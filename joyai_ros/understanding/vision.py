@@ -58,12 +58,17 @@ def _attended(
     if bool((lengths != lengths[0]).any()):
         return one_by_one(states, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **arguments)
     query, key, value = attention.qkv(states).unflatten(-1, (3, attention.num_heads, -1)).unbind(1)
-    query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)  # type: ignore[no-untyped-call]
-    of_images = [each.unflatten(0, (len(lengths), -1)).transpose(1, 2) for each in (query, key, value)]
+    query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
     # On processors the backward pass of attention in bfloat16 is slower than in float32.
     is_mixed = states.device.type == "cpu" and torch.is_autocast_enabled("cpu")
+
+    def of_images(each: Tensor) -> Tensor:
+        apart = each.unflatten(0, (len(lengths), -1)).transpose(1, 2)
+        return apart.float() if is_mixed else apart
+
     with torch.autocast("cpu", enabled=False) if is_mixed else nullcontext():
-        every = [each.float() if is_mixed else each for each in of_images]
-        seen = functional.scaled_dot_product_attention(*every, scale=attention.scaling)
+        seen = functional.scaled_dot_product_attention(
+            of_images(query), of_images(key), of_images(value), scale=attention.scaling
+        )
     projected: Tensor = attention.proj(seen.transpose(1, 2).flatten(0, 1).flatten(1).to(value.dtype))
     return projected

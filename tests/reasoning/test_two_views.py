@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from joyai_ros.geometry import rigid
 from joyai_ros.reasoning.asking import Asker
+from joyai_ros.reasoning.camera_checks import main_direction
 from joyai_ros.reasoning.compare import fields_from_pose, pose_from_fields
 from joyai_ros.reasoning.question import Question
 from joyai_ros.scene.types import Status
@@ -34,6 +35,16 @@ def ask(task, objects=(), eye=ASIDE, model=None, second=None):
 )
 def test_the_way_of_the_camera(eye, moved):
     assert ask("camera_motion", eye=eye).choice == moved
+
+
+@pytest.mark.parametrize(
+    ("right", "turn", "moved"), [(-0.01, 0.3, "turned right"), (-0.18, 0.3, "left"), (0.2, 0.0, "right")]
+)
+def test_a_turn_counts_beyond_what_keeps_the_scene_in_sight(right, turn, moved):
+    pose = np.eye(4)
+    pose[:3, :3] = [[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]]
+    pose[0, 3] = right
+    assert main_direction(pose, 0.6) == moved
 
 
 def test_the_pose_between_two_views():

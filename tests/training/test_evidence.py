@@ -1,8 +1,6 @@
 """The line before an answer: what of a listing the answer follows from."""
 
-from dataclasses import replace
-
-from joyai_ros.training.mllm.evidence import evidence_of, motion_evidence
+from joyai_ros.training.mllm.evidence import evidence_of
 from joyai_ros.understanding.listing import Entry
 
 MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1, mark=2)
@@ -38,16 +36,3 @@ def test_a_listing_is_gone_through_and_what_is_found_is_counted():
     assert evidence_of("existence", (), {}, "grey L-shaped block") == " l grey\n"
     longest = evidence_of("count", (1,), dict.fromkeys(range(40), MUG), "mug").replace("(mark ", "(mark")
     assert len(longest.split(" ")) <= 80, "a model stops there"
-
-
-def test_a_motion_shows_in_what_both_views_name_and_the_furthest_way_stands_last():
-    moved = {"right": 0.12, "up": 0.04, "forward": 0.0, "turned left": 0.0}
-    quotes, follows = motion_evidence([MUG, BOX, BALL], [replace(MUG, right=-0.08), replace(BALL, kind="tray")], moved)
-    assert quotes == " x15 box blue x40 mug red r54 a41 d45 r42 a41 d45 r38 a50 d50 x75 ball green"
-    assert follows == " r56 y48 a50 x50 r56\n", "steps of 2 cm, 50 is no way"
-    assert motion_evidence([], [BOX], {"backward": 0.3, "turned right": 0.4}) == ("", " r50 y50 a35 x70 x70\n")
-
-
-def test_of_two_things_with_one_name_the_first_is_meant_in_another_view():
-    quotes, _ = motion_evidence([BOX], [replace(BOX, box=(0.5, 0.2, 0.6, 0.4), ahead=0.8), BOX], {})
-    assert quotes == " x15 box blue r40 a30 d35 r40 a30 d35 r50 a50 d50"

@@ -130,8 +130,8 @@ class MllmTraining:
             )
         if self.vision_layers and not (self.base and self.vision_rate and not self.lora.rank):
             raise ConfigError(
-                "vision_layers deepens the vision encoder of a base: give one and a vision_rate above 0, and set lora.rank to 0; "
-                "a model from scratch takes scratch.vision_layers"
+                "vision_layers deepens the vision encoder of a base: give one and a vision_rate above 0, and set lora.rank to "
+                "0; a model from scratch takes scratch.vision_layers"
             )
 
     def stage_of(self, step: int) -> int:

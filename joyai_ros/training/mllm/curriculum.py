@@ -29,7 +29,8 @@ from joyai_ros.training.data.records import Frame, SeenObject
 from joyai_ros.training.data.store import ShardEntry, Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import Drawn, ask_marked, ask_motion, ask_named, things_of
-from joyai_ros.training.mllm.evidence import WORKED_OUT, evidence_of, motion_evidence
+from joyai_ros.training.mllm.evidence import WORKED_OUT, evidence_of
+from joyai_ros.training.mllm.motion_evidence import motion_evidence
 from joyai_ros.training.mllm.samples import ImageRef, Sample
 from joyai_ros.training.mllm.windows import Windows, jittered, shown_words, window_words
 from joyai_ros.understanding.listing import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from typing import Any
 
 import torch
@@ -30,7 +31,9 @@ def deepen_vision(model: Any, layers: int) -> None:
     visual, config = model.model.visual, model.config.vision_config
     blocks, places = list(visual.blocks), deep_places(layers)
     if len(places) != len(config.deepstack_visual_indexes):
-        raise ConfigError(f"a vision encoder of {len(blocks)} layers cannot have {layers}; set vision_layers higher, or to 0")
+        raise ConfigError(
+            f"a vision encoder of {len(blocks)} layers cannot have {layers}; set vision_layers higher, or to 0"
+        )
     parts = zip(_sizes(config.deepstack_visual_indexes, len(blocks)), _sizes(places, layers), strict=True)
     found: list[Any] = []
     for had, has in parts:
@@ -49,7 +52,7 @@ def deepen_vision(model: Any, layers: int) -> None:
 def _sizes(places: list[int], layers: int) -> list[int]:
     """Return how many layers there are up to each place, and after the last."""
     ends = [0, *(place + 1 for place in places), layers]
-    return [end - start for start, end in zip(ends, ends[1:], strict=False)]
+    return [end - start for start, end in itertools.pairwise(ends)]
 
 
 def _idle(block: Any) -> Any:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from joyai_ros.training.mllm.motion_evidence import shifted
 from joyai_ros.understanding.listing import (
     EVIDENCE_END,
     LESS,
@@ -47,15 +48,6 @@ _OF_TWO = (*_SIDED, "object_distance")
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
 _PLACE_AROUND = "ra"
-_PLACE_SEEN = "rad"
-# How far a camera moved, and in which two directions, by the field whose numbers say it.
-_WAYS = (
-    ("r", "left", "right"),
-    ("y", "up", "down"),
-    ("a", "backward", "forward"),
-    ("x", "turned left", "turned right"),
-)
-_WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
 _HALVES = 0.4  # of two longest sides that point anywhere, what lies on the way between the middles
 
 
@@ -161,39 +153,9 @@ def _apart(first: Entry, second: Entry) -> list[str]:
     ]
 
 
-def shifted(first: Entry, second: Entry) -> tuple[str, str]:
-    """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
-    one, other = (field_words(entry) for entry in (first, second))
-    quoted = [seen[field] for seen in (one, other) for field in _PLACE_SEEN]
-    by = [number_word(field, _MIDDLE + int(other[field][2:]) - int(one[field][2:])) for field in _PLACE_SEEN]
-    return "".join(quoted), "".join(by)
-
-
 # What is worked out about two things by more than to compare what is quoted: each returns what is quoted, and what follows.
 WORKED_OUT: tuple[Callable[[Entry, Entry], tuple[str, str]], ...] = (
     partial(of_two, "object_distance"),
     partial(of_two, "above_below"),
     shifted,
 )
-
-
-def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
-    """Return the line before the answer how the camera moved, in two parts: where the things lie that both views name alike,
-    seen from each place, and by how much that differs; and what follows from it, how far the camera moved in each direction,
-    and the furthest of these.
-
-    Args:
-        first, second: entries of the two listings.
-        ways: metres, by direction; see :func:`joyai_ros.reasoning.camera_checks.camera_ways`.
-    """
-    quotes: list[str] = []
-    again = {tuple(content_words(entry)): entry for entry in reversed(in_order(second))}
-    for entry in in_order(first):
-        name = content_words(entry)
-        quotes += [field_words(entry)[_POINTER], *name]
-        if tuple(name) in again:
-            quotes += shifted(entry, again[tuple(name)])
-    moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
-    furthest = max(moved, key=lambda way: abs(way[1]))
-    words = [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
-    return "".join(quotes), "".join(words) + EVIDENCE_END
