@@ -63,7 +63,7 @@ def _attended(
     is_mixed = states.device.type == "cpu" and torch.is_autocast_enabled("cpu")
 
     def of_images(each: Tensor) -> Tensor:
-        apart = each.unflatten(0, (len(lengths), -1)).transpose(1, 2)
+        apart = each.reshape(len(lengths), -1, *each.shape[1:]).transpose(1, 2)
         return apart.float() if is_mixed else apart
 
     with torch.autocast("cpu", enabled=False) if is_mixed else nullcontext():
