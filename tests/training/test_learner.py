@@ -95,16 +95,26 @@ def test_the_divergence_is_kullback_and_leiblers():
     assert divergence(student, teacher, places).item() == pytest.approx(wanted, rel=1e-5)
 
 
-@pytest.mark.parametrize("mlp", [False, True])
-def test_a_lora_changes_attention_and_is_merged(encoder, mlp):
+ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
+MLP = {"gate_proj", "up_proj", "down_proj"}
+EYES = {"qkv", "proj", "linear_fc1", "linear_fc2"}
+
+
+@pytest.mark.parametrize(
+    ("what", "layers"), [({}, ATTENTION), ({"mlp": True}, ATTENTION | MLP), ({"vision": True}, ATTENTION | EYES)]
+)
+def test_a_lora_changes_what_it_is_meant_to_and_is_merged(encoder, what, layers):
     pytest.importorskip("peft")
     model, processor = fresh()
     before = {name: weight.clone() for name, weight in model.named_parameters()}
     learner = learner_of(
-        (model, processor), encoder, **{"lora.rank": 4, "lora.mlp": mlp, "keep.weight": 1.0, "keep.general": ["texts"]}
+        (model, processor),
+        encoder,
+        **{"lora.rank": 4, "keep.weight": 1.0, "keep.general": ["texts"]},
+        **{f"lora.{name}": on for name, on in what.items()},
     )
     trained = [name for name, weight in learner.module.named_parameters() if weight.requires_grad]
-    assert trained and all("lora" in name and "visual" not in name for name in trained)
+    assert trained and all("lora" in name and ("visual" not in name or "vision" in what) for name in trained)
     batch = pack([encoder.encode(sample, True) for sample in SAMPLES])
     with torch.no_grad():
         for name, weight in learner.module.named_parameters():
@@ -120,8 +130,8 @@ def test_a_lora_changes_attention_and_is_merged(encoder, mlp):
     changed = {
         name.rsplit(".", 2)[-2] for name, weight in whole.named_parameters() if not torch.equal(weight, before[name])
     }
-    attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
-    assert changed == (attention | {"gate_proj", "up_proj", "down_proj"} if mlp else attention)
+    assert changed == layers
+    assert torch.equal(whole.model.visual.patch_embed.proj.weight, before["model.visual.patch_embed.proj.weight"])
 
 
 def test_the_vision_encoder_has_a_rate_of_its_own(encoder):

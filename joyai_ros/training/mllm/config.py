@@ -35,12 +35,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Low-rank changes of the language model's layers instead of all weights."""
+    """Low-rank changes of layers instead of all weights."""
 
     rank: int = setting(0, "0 trains all weights", 0, 1024)
     alpha: int = setting(16, "strength of the change, over the rank", 1, 4096)
     dropout: float = setting(0.0, "share of what goes into the change that is left out", 0.0, 0.9)
     mlp: bool = setting(False, "change the MLPs as well, not only attention")
+    vision: bool = setting(False, "change the vision encoder as well, at vision_rate, not only the language model")
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ class MllmTraining:
             raise ConfigError("there is no stage with a share of the steps; give stages with share above 0")
         if self.lora.rank and not self.base:
             raise ConfigError("a LoRA changes a trained model; give a base, or set lora.rank to 0")
+        if self.lora.rank and self.lora.vision and not self.vision_rate:
+            raise ConfigError("lora.vision changes the vision encoder; set vision_rate above 0, or lora.vision to false")
         if self.keep.weight and not self.base:
             raise ConfigError("the teacher is the model to begin with; give a base, or set keep.weight to 0")
         if self.keep.weight and not self.keep.general:

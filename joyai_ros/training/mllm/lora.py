@@ -1,4 +1,4 @@
-"""Low-rank changes of the language model's layers."""
+"""Low-rank changes of a model's layers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from joyai_ros.training.mllm.config import LoraSettings
 
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 _MLP = ("gate_proj", "up_proj", "down_proj")
+_VISION = r".*visual\.(blocks|merger|deepstack_merger_list)\..*\b(qkv|proj|linear_fc1|linear_fc2)"
 
 
 def with_lora(model: Any, settings: LoraSettings) -> Any:
@@ -20,11 +21,12 @@ def with_lora(model: Any, settings: LoraSettings) -> Any:
     from peft import LoraConfig, get_peft_model
 
     layers = "|".join(_ATTENTION + _MLP if settings.mlp else _ATTENTION)
+    language = rf".*language_model.*\.({layers})"
     how = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=rf".*language_model.*\.({layers})",
+        target_modules=f"{language}|{_VISION}" if settings.vision else language,
     )
     return get_peft_model(model, how)
 

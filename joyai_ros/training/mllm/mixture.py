@@ -56,10 +56,10 @@ class Mixture:
         drawn = {
             pool.dataset for shares in self._shares for pool, share in zip(pools, shares, strict=True) if share > 0
         }
-        if config.lora.rank and GLANCES in drawn:
+        if config.lora.rank and not config.lora.vision and GLANCES in drawn:
             raise ConfigError(
-                f"a LoRA leaves the vision encoder as it is, and {GLANCES} train nothing else; name other datasets in "
-                "the mix of every stage"
+                f"this LoRA leaves the vision encoder as it is, and {GLANCES} train nothing else; name other datasets in "
+                "the mix of every stage, or set lora.vision"
             )
         self._general = [bool(set(pool.names) & set(self._known(config.keep.general))) for pool in pools]
 
