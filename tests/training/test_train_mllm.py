@@ -170,6 +170,20 @@ def test_a_fine_tuned_folder_keeps_its_tokenizer(recipe, trained, tmp_path):
     assert not (tmp_path / "on" / "start").exists()
 
 
+def test_a_base_is_deepened_and_trained(recipe, trained, tmp_path):
+    base = ["--set", f"base={trained / 'model'}", "--set", "vision_layers=4", "--set", "loop.steps=2"]
+    for _ in range(2):  # and goes on from its checkpoint
+        assert run(["train", "mllm", str(recipe), "--out", str(tmp_path / "deep"), *base]) == 0
+    folders = (trained / "model", tmp_path / "deep" / "start", tmp_path / "deep" / "model")
+    depths = [json.loads((folder / "config.json").read_text())["vision_config"]["depth"] for folder in folders]
+    assert depths == [2, 4, 4]
+    check_folder(folders[2])
+    begun, done = (load_file(folder / "model.safetensors") for folder in folders[1:])
+    new = "model.visual.blocks.3.mlp.linear_fc2.weight"
+    assert not begun[new].any() and done[new].any()
+    assert read_card(tmp_path / "deep" / "tiny.yaml").parameters > read_card(trained / "tiny.yaml").parameters
+
+
 def test_a_full_disk_when_the_result_is_written(recipe, trained, tmp_path, capsys, monkeypatch):
     shutil.copytree(trained, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "model")
