@@ -42,7 +42,7 @@ from joyai_ros.understanding.tasks import COLORS
 _T = TypeVar("_T")
 _Start: TypeAlias = tuple[str, Box2D]  # of an entry: its mark, and its box
 _NEXT, _END = ";", "."
-_EVIDENCE = 230  # tokens, at most
+_EVIDENCE = 240  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
 _CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
 _ROUNDS = 2  # in which it is shown so; what is not there in each is left out

@@ -116,7 +116,7 @@ def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exe
     for sample in exercises["motions"]:
         if sample.task != "questions":
             continue
-        turned = r"(?:r\d\d a\d\d r\d\d a\d\d r\d\d a\d\d x\d\d ){2}x\d\d (?:r\d\d a\d\d ?){3}"
+        turned = r"(?:(?:r\d\d a\d\d d\d\d y\d\d ){2}r\d\d a\d\d x\d\d ){2}x\d\d y\d\d (?:r\d\d a\d\d ?){3}"
         quotes, *ways = re.fullmatch(
             rf"(.*?)(?: {turned})?({NUMBER})({NUMBER})({NUMBER})({NUMBER})({NUMBER})", _line(sample)
         ).groups()

@@ -41,7 +41,9 @@ def test_a_lora_learns_nothing_from_what_the_eyes_learn_alone(mix):
     found = [Pool("a", kind, [SAMPLE]) for kind in KINDS]
     words = ("base=x", f"stages=[{{mix: {mix}}}]")
     Mixture(config(*words), found, None)
-    with pytest.raises(ConfigError, match="this LoRA leaves the vision encoder as it is, and glances train nothing else"):
+    with pytest.raises(
+        ConfigError, match="this LoRA leaves the vision encoder as it is, and glances train nothing else"
+    ):
         Mixture(config(*words, "lora.rank=4"), found, None)
     Mixture(config("base=x", "stages=[{mix: {windows: 1}}]", "lora.rank=4"), found, None)
     Mixture(config(*words, "lora.rank=4", "lora.vision=true"), found, None)

@@ -22,23 +22,28 @@ def test_a_motion_shows_in_what_both_views_name_and_the_furthest_way_stands_last
 def test_a_turn_shows_in_the_way_between_two_things():
     quotes, follows = motion_evidence([BOX, MUG], [replace(BOX, right=0.2, ahead=0.6), replace(MUG, right=0.48)], {})
     assert len(re.findall(r" r\d\d", quotes)) == 6
-    first, second = " r40 a30 r54 a41 r57 a61 x69", " r70 a30 r98 a41 r64 a61 x63"
+    first, second = " r40 a30 d35 y17 r54 a41 d45 y18 r57 a61 x69", " r70 a30 d35 y15 r98 a41 d45 y00 r64 a61 x63"
     middles = " r47 a36 r84 a36"
-    assert follows.startswith(f"{first}{second} x44{middles}"), "58 and 38 degrees to the front of the right"
+    assert follows.startswith(f"{first}{second} x44 y40{middles}"), "58 and 38 degrees to the front of the right"
 
 
-@given(st.floats(-0.4, 0.4), st.floats(-0.15, 0.15), st.floats(-0.15, 0.15))
-def test_turn_and_way_are_those_of_the_camera(turn, right, ahead):
+@given(st.floats(-0.4, 0.4), st.floats(-0.15, 0.15), st.floats(-0.15, 0.15), st.floats(-0.1, 0.2))
+def test_turn_and_way_are_those_of_the_camera(turn, right, ahead, up):
     def again(entry):
         x, y = entry.right - right, entry.ahead - ahead
         there = {"right": math.cos(turn) * x - math.sin(turn) * y, "ahead": math.sin(turn) * x + math.cos(turn) * y}
-        return replace(entry, **there)
+        return replace(entry, **there, distance=math.hypot(x, y, height + up))
 
-    first = [replace(BOX, right=-0.16), replace(BALL, right=0.16)]
+    height = 0.5
+    first = [
+        replace(each, right=right, distance=math.hypot(right, each.ahead, height))
+        for each, right in ((BOX, -0.16), (BALL, 0.16))
+    ]
     numbers = re.findall(r" ([a-z])(\d\d)", motion_evidence(first, [again(entry) for entry in first], {})[1])
     found = [(int(number) - (field != "a") * 50) for field, number in numbers]
-    assert abs(math.radians(3 * found[14]) - turn) < math.radians(6)
-    (r, a), (back_r, back_a) = found[15:17], found[19:21]
+    assert abs(math.radians(3 * found[22]) - turn) < math.radians(6)
+    assert abs(found[23] * 0.02 - up) < 0.05
+    (r, a), (back_r, back_a) = found[24:26], found[28:30]
     assert abs((r - back_r) * 0.01 - right) < 0.08 and abs((a - back_a) * 0.02 - ahead) < 0.06
 
 

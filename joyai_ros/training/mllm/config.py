@@ -121,7 +121,9 @@ class MllmTraining:
         if self.lora.rank and not self.base:
             raise ConfigError("a LoRA changes a trained model; give a base, or set lora.rank to 0")
         if self.lora.rank and self.lora.vision and not self.vision_rate:
-            raise ConfigError("lora.vision changes the vision encoder; set vision_rate above 0, or lora.vision to false")
+            raise ConfigError(
+                "lora.vision changes the vision encoder; set vision_rate above 0, or lora.vision to false"
+            )
         if self.keep.weight and not self.base:
             raise ConfigError("the teacher is the model to begin with; give a base, or set keep.weight to 0")
         if self.keep.weight and not self.keep.general:

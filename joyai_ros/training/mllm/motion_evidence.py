@@ -2,7 +2,8 @@
 
 How far each thing shifted says how far a camera went up, down, ahead or back. Which way it went to the side seldom does: a
 camera that goes round things turns to keep them in sight. So the turn is worked out from the way between two things, which
-points elsewhere in the second view, and then where they would lie had the camera not turned.
+points elsewhere in the second view, and then where they would lie had the camera not turned. Nor does a camera that rises and
+looks down at them see them shift: how far below it two things lie says how far it rose.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _WAYS = (
 )
 _WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
 _ANGLE, _ANGLE_STEP = "x", math.radians(3.0)
+_BELOW, _BELOW_STEP = "y", 0.02  # metres
 
 _Both: TypeAlias = tuple[Entry, Entry]  # a thing as two views list it
 
@@ -70,29 +72,42 @@ def shifted(first: Entry, second: Entry) -> tuple[str, str]:
 
 
 def _turned(one: _Both, other: _Both) -> list[str]:
-    """Return, of each view, where two things lie, the way from one to the other and where that points; by how much it points
-    elsewhere in the second; the middle between the two in each, and that of the second as it would be without the turn.
+    """Return, of each view, where two things lie and how far below the camera, the way from one to the other and where that
+    points; by how much it points elsewhere in the second, and how much further below it they are there; the middle between the
+    two in each, and that of the second as it would be without the turn.
 
     A camera that turns to the right by an angle sees things turned to the left by it.
     """
     words: list[str] = []
     points: list[int] = []
     middles: list[tuple[float, float]] = []
+    below: list[int] = []
     for things in zip(one, other, strict=True):
         fields = [field_words(thing) for thing in things]
         (right, ahead), (far_right, far_ahead) = ([int(each[field][2:]) for field in _AROUND] for each in fields)
         to_right, to_front = far_right - right, far_ahead - ahead
         way = math.atan2(to_front * STEPS["a"], to_right * STEPS["r"])
         points.append(round(way / _ANGLE_STEP))
-        words += [each[field] for each in fields for field in _AROUND]
+        for each in fields:
+            below.append(_below(each))
+            words += [each[field] for field in _SEEN]
+            words.append(number_word(_BELOW, below[-1]))
         words += [number_word("r", _MIDDLE + to_right / 2), number_word("a", _MIDDLE + to_front)]
         words.append(number_word(_ANGLE, _MIDDLE + points[-1]))
         middles.append(((right + far_right) / 2, (ahead + far_ahead) / 2))
     turn = points[1] - points[0]
     words.append(number_word(_ANGLE, _MIDDLE + turn))
+    words.append(number_word(_BELOW, _MIDDLE + (below[2] + below[3] - below[0] - below[1]) / 2))
     words += [number_word(field, value) for middle in middles for field, value in zip(_AROUND, middle, strict=True)]
     cos, sin = math.cos(turn * _ANGLE_STEP), math.sin(turn * _ANGLE_STEP)
     beside, before = (middles[1][0] - _MIDDLE) * STEPS["r"], middles[1][1] * STEPS["a"]
     words.append(number_word("r", _MIDDLE + (cos * beside + sin * before) / STEPS["r"]))
     words.append(number_word("a", (cos * before - sin * beside) / STEPS["a"]))
     return words
+
+
+def _below(fields: Mapping[str, str]) -> int:
+    """Return how far below the camera a thing lies, in steps, as far as what was quoted says it."""
+    right, ahead, away = (int(fields[field][2:]) * STEPS[field] for field in _SEEN)
+    aside = right - _MIDDLE * STEPS["r"]
+    return round(math.sqrt(max(away**2 - aside**2 - ahead**2, 0.0)) / _BELOW_STEP)
