@@ -114,7 +114,7 @@ def _recipe(base: str, new: Path, old: Path, steps: int) -> dict[str, Any]:
         "exercises": True,
         "stages": [{"mix": {f"{store.name}/{kind}": share for store in (new, old) for kind, share in kinds.items()}}],
         "tokens": 4096,
-        "vision_rate": 1.0,
+        "vision_rate": 0.5,
         "lora": {"rank": 16, "alpha": 32, "mlp": True, "vision": True},  # pastel colours look like none it has seen
         "keep": {"general": [old.name]},
         "loop": {
