@@ -51,9 +51,8 @@ def load_model(folder: Path, how: Loading) -> Any:
     if not is_whole:
         quantize_layers(model.model.language_model.layers, how.weights)
         model.to(device)
-    if (
-        how.attention is Attention.SDPA and how.device != "spread"
-    ):  # what moves weights between devices hangs on forward passes
+    # What moves weights between devices hangs on the forward passes, which are left alone then.
+    if how.attention is Attention.SDPA and how.device != "spread":
         quicken(model.model.visual)
     return model.eval()
 

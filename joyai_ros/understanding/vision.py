@@ -8,11 +8,9 @@ size can be attended to at once: windows of an image are small and many.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -52,6 +50,7 @@ def _attended(
         position_embeddings: cosines and sines, (patches, head size).
         arguments: further ones of its forward pass.
     """
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
     from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
     lengths = cu_seqlens.diff()
@@ -59,16 +58,8 @@ def _attended(
         return one_by_one(states, cu_seqlens=cu_seqlens, position_embeddings=position_embeddings, **arguments)
     query, key, value = attention.qkv(states).unflatten(-1, (3, attention.num_heads, -1)).unbind(1)
     query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
-    # On processors the backward pass of attention in bfloat16 is slower than in float32.
-    is_mixed = states.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-
-    def of_images(each: Tensor) -> Tensor:
-        apart = each.reshape(len(lengths), -1, *each.shape[1:]).transpose(1, 2)
-        return apart.float() if is_mixed else apart
-
-    with torch.autocast("cpu", enabled=False) if is_mixed else nullcontext():
-        seen = functional.scaled_dot_product_attention(
-            of_images(query), of_images(key), of_images(value), scale=attention.scaling
-        )
-    projected: Tensor = attention.proj(seen.transpose(1, 2).flatten(0, 1).flatten(1).to(value.dtype))
+    of_images = (each.reshape(len(lengths), -1, *each.shape[1:]).transpose(1, 2) for each in (query, key, value))
+    attend: Any = ALL_ATTENTION_FUNCTIONS[attention.config._attn_implementation]
+    seen, _ = attend(attention, *of_images, None, dropout=0.0, scaling=attention.scaling, is_causal=False)
+    projected: Tensor = attention.proj(seen.flatten(0, 1).flatten(1))
     return projected

@@ -50,7 +50,7 @@ def _attend(
     kept = query.dtype
     with torch.autocast("cpu", enabled=False) if on_cpu else nullcontext():
         every = [each.float() if on_cpu else each for each in (query, key, value)]
-        if len(documents) < 2 or not module.is_causal:  # the vision encoder's images come one by one
+        if len(documents) < 2 or not module.is_causal:  # the vision encoder's images are rows, or come one by one
             return attend(module, *every, None, **arguments)[0].to(kept), None
         parts = zip(*(torch.split(each, list(documents), dim=2) for each in every), strict=True)
         return torch.cat([attend(module, *part, None, **arguments)[0] for part in parts], dim=1).to(kept), None

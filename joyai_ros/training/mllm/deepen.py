@@ -30,17 +30,13 @@ def deepen_vision(model: Any, layers: int) -> None:
     """
     visual, config = model.model.visual, model.config.vision_config
     blocks, places = list(visual.blocks), deep_places(layers)
-    if len(places) != len(config.deepstack_visual_indexes):
+    before, after = _sizes(config.deepstack_visual_indexes, len(blocks)), _sizes(places, layers)
+    if len(before) != len(after) or any(has < had for had, has in zip(before, after, strict=True)):
         raise ConfigError(
             f"a vision encoder of {len(blocks)} layers cannot have {layers}; set vision_layers higher, or to 0"
         )
-    parts = zip(_sizes(config.deepstack_visual_indexes, len(blocks)), _sizes(places, layers), strict=True)
     found: list[Any] = []
-    for had, has in parts:
-        if has < had:
-            raise ConfigError(
-                f"a vision encoder of {len(blocks)} layers cannot have {layers}; set vision_layers higher, or to 0"
-            )
+    for had, has in zip(before, after, strict=True):
         found += blocks[:had]
         found += [_idle(found[-1]) for _ in range(has - had)]
         blocks = blocks[had:]
