@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,13 +63,13 @@ class Checkpoints:
         # As JSON gives it back: tuples are lists there, and enums their values.
         self._identity = json.loads(json.dumps({**identity, "loop": fixed}))
 
-    def save(self, module: torch.nn.Module, optimizer: Any, progress: Progress, is_main: bool) -> None:
+    def save(self, module: torch.nn.Module, optimizers: Sequence[Any], progress: Progress, is_main: bool) -> None:
         """Write a checkpoint. All processes call this, the main one writes.
 
         Raises:
             OutputError: it cannot be written; the one before it stands.
         """
-        weights, state = get_state_dict(module, optimizer, options=_WHOLE)
+        weights, state = get_state_dict(module, optimizers, options=_WHOLE)
         if not is_main:
             return
         with self._writing():
@@ -86,8 +86,8 @@ class Checkpoints:
             os.rename(self._partial, self._place)
             shutil.rmtree(self._old, ignore_errors=True)
 
-    def load(self, module: torch.nn.Module, optimizer: Any) -> Progress:
-        """Put the run's checkpoint into module and optimiser and return how far it was; a new run where there is none.
+    def load(self, module: torch.nn.Module, optimizers: Sequence[Any]) -> Progress:
+        """Put the run's checkpoint into module and optimisers and return how far it was; a new run where there is none.
 
         Raises:
             ConfigError: it is of other settings or other data.
@@ -106,7 +106,7 @@ class Checkpoints:
             wanted = {name for name, weight in named if weight.requires_grad}
             if wanted - set(weights):
                 raise ValueError(f"it lacks the weights {min(wanted - set(weights))}")
-            set_state_dict(module, optimizer, model_state_dict=weights, optim_state_dict=state, options=_READ)
+            set_state_dict(module, optimizers, model_state_dict=weights, optim_state_dict=state, options=_READ)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"the checkpoint {place} cannot be used ({reason}); remove it to begin anew") from error

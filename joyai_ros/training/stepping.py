@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedType
 
 from joyai_ros.errors import ConfigError
 from joyai_ros.training.checkpoints import Checkpoints
-from joyai_ros.training.loop import DivergedError, Learner, LoopSettings, Precision, StoppedError, Trained
+from joyai_ros.training.loop import DivergedError, Learner, LoopSettings, Optimizer, Precision, StoppedError, Trained
 from joyai_ros.training.metrics import Metrics
+from joyai_ros.training.optimizers import optimizers_of
 from joyai_ros.training.processes import process_state
-
-_BETAS = (0.9, 0.95)
 
 
 class Stepping:
@@ -38,16 +37,19 @@ class Stepping:
                 f"accumulation is {settings.accumulation}, which {self._accelerator.num_processes} processes cannot share "
                 "evenly; make it a multiple"
             )
+        if settings.optimizer is Optimizer.MUON and self._accelerator.distributed_type is DistributedType.FSDP:
+            raise ConfigError("muon needs whole matrices, and FSDP gives each process a part; set loop.optimizer to adamw")
         self._checkpoints = Checkpoints(run, settings, identity)
         self._module = learner.module
-        self._optimizer: Any = None
+        self._optimizers: list[Any] = []  # accelerate's wrappers
         self._signal = 0
 
     def train(self, progress: Callable[[int, int, float], None] | None) -> Trained:
         """Do the steps that are left; see :func:`joyai_ros.training.loop.train`."""
         plain = self._learner.module
-        optimizer = torch.optim.AdamW(_groups(self._learner, self._settings), betas=_BETAS, fused=True)
-        self._module, self._optimizer = self._accelerator.prepare(plain, optimizer)
+        self._module, *self._optimizers = self._accelerator.prepare(
+            plain, *optimizers_of(self._learner, self._settings)
+        )
         self._learner.module = self._module
         try:
             # What somebody else draws goes on as if this run had not been.
@@ -58,7 +60,8 @@ class Stepping:
 
     def _train(self, progress: Callable[[int, int, float], None] | None) -> Trained:
         settings, is_main = self._settings, self._accelerator.is_main_process
-        done = self._checkpoints.load(self._module, self._optimizer.optimizer)
+        optimizers = [wrapped.optimizer for wrapped in self._optimizers]
+        done = self._checkpoints.load(self._module, optimizers)
         begun, started, before = done.step, time.monotonic(), done.seconds
         metrics = Metrics(self._run, done.step) if is_main else None
         self._module.train()
@@ -79,9 +82,9 @@ class Stepping:
                 if progress is not None:
                     progress(done.step, settings.steps, loss)
                 if done.step % settings.save_every == 0 and done.step < settings.steps:
-                    self._checkpoints.save(self._module, self._optimizer.optimizer, done, is_main)
+                    self._checkpoints.save(self._module, optimizers, done, is_main)
             if done.step > begun:
-                self._checkpoints.save(self._module, self._optimizer.optimizer, done, is_main)
+                self._checkpoints.save(self._module, optimizers, done, is_main)
         finally:
             if metrics is not None:
                 metrics.close()
@@ -98,7 +101,7 @@ class Stepping:
         totals: dict[str, float] = {}
         for part in parts:
             if self._stops():
-                self._optimizer.zero_grad()
+                self._forget()
                 return None, {}
             generator = _seed(self._settings.seed, step, part)
             batch = self._learner.batch(step, part)
@@ -118,15 +121,21 @@ class Stepping:
 
     def _update(self, step: int) -> float:
         """Let the optimiser go one step and return the norm of the gradient as it was."""
-        for group in self._optimizer.param_groups:
+        for group in (group for each in self._optimizers for group in each.param_groups):
             group["lr"] = self._settings.rate(step) * group["scale"]
         longest = self._settings.clip or math.inf
         norm = float(self._accelerator.clip_grad_norm_(self._module.parameters(), longest) or 0.0)
         if not math.isfinite(norm):
             raise self._diverged(step, f"the gradient's norm is {norm}")
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.step()
+        self._forget()
         return norm
+
+    def _forget(self) -> None:
+        """Clear the gradients."""
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
 
     def _shared(self, totals: dict[str, float]) -> dict[str, float]:
         """Return the mean over the processes."""
@@ -171,21 +180,6 @@ class Stepping:
         if self._signal:
             raise KeyboardInterrupt
         self._signal = number
-
-
-def _groups(learner: Learner, settings: LoopSettings) -> list[dict[str, Any]]:
-    """Return AdamW's groups: each of the learner's in two, because only matrices decay."""
-    groups = []
-    for group in learner.groups():
-        wanted = [weight for weight in group["params"] if weight.requires_grad]
-        for is_matrix, decay in ((True, settings.weight_decay), (False, 0.0)):
-            weights = [weight for weight in wanted if (weight.ndim > 1) is is_matrix]
-            if weights:
-                scale = float(group.get("scale", 1.0))
-                groups.append({"params": weights, "lr": 0.0, "weight_decay": decay, "scale": scale})
-    if not groups:
-        raise ConfigError("there is nothing to train: no parameter wants a gradient")
-    return groups
 
 
 def _seed(seed: int, step: int, part: int) -> torch.Generator:
