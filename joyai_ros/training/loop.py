@@ -61,7 +61,9 @@ class LoopSettings:
     learning_rate: float = setting(1e-4, "highest learning rate", 0.0, 10.0)
     warmup: int = setting(0, "steps over which the learning rate rises", 0, 100_000_000)
     decay: Decay = setting(Decay.COSINE, "of the learning rate after that")
-    optimizer: Optimizer = setting(Optimizer.ADAMW, "adamw; or muon for the matrices between layers, adamw for the rest")
+    optimizer: Optimizer = setting(
+        Optimizer.ADAMW, "adamw; or muon for the matrices between layers, adamw for the rest"
+    )
     weight_decay: float = setting(0.0, "of the optimiser, on matrices alone", 0.0, 10.0)
     clip: float = setting(1.0, "longest gradient, norm; 0 for any", 0.0, 1e9)
     precision: Precision = setting(Precision.NO, "of the forward passes")

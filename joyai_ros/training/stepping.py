@@ -38,7 +38,9 @@ class Stepping:
                 "evenly; make it a multiple"
             )
         if settings.optimizer is Optimizer.MUON and self._accelerator.distributed_type is DistributedType.FSDP:
-            raise ConfigError("muon needs whole matrices, and FSDP gives each process a part; set loop.optimizer to adamw")
+            raise ConfigError(
+                "muon needs whole matrices, and FSDP gives each process a part; set loop.optimizer to adamw"
+            )
         self._checkpoints = Checkpoints(run, settings, identity)
         self._module = learner.module
         self._optimizers: list[Any] = []  # accelerate's wrappers
