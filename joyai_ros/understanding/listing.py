@@ -2,16 +2,16 @@
 
 An object is one entry, a listing its entries from left to right, ended by a full stop::
 
-    x37 y52 w12 h20 mug red r54 a41 d45 l24 t20; x61 y40 w30 h18 box blue r59 a47 d50 l18 t11.
+    x37 y52 w12 h20 mug red y32 r54 a41 d45 l24 t20; x61 y40 w30 h18 box blue y21 r59 a47 d50 l18 t11.
 
 Before the kind stand the middle, width and height of the 2D box in hundredths of the image. After the colour, in the levelled
-frame of the viewer: how far to the right (cm, 50 is straight ahead), how far ahead and how far from the camera (in steps of
-2 cm), and the longest side and how tall it is (in steps of 5 mm). A number says by its letter what it is of, so that a model
-finds it without counting words.
+frame of the viewer: how steeply the camera looks down at it (degrees), how far to the right (cm, 50 is straight ahead), how
+far ahead and how far from the camera (in steps of 2 cm), and the longest side and how tall it is (in steps of 5 mm). A number
+says by its letter what it is of, so that a model finds it without counting words.
 
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
-thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each; and from all of
-that together it works out the lengths. Windows over the whole image find the things, a window round each shows it once more.
+thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply
+it is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image find the things, a window round each shows it once more.
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 
@@ -43,6 +43,7 @@ EVIDENCE_END = "\n"  # of what a model quotes of its listing before an answer
 LESS, MORE = " less", " more"  # how two numbers compare, in evidence
 UNKNOWN = " thing"  # kind or colour that is not known
 BOX_FIELDS, LENGTH_FIELDS = "xywh", "radlt"
+STEEP = "y"  # field of the degrees by which a thing is looked down at
 # By field, the words for its numbers from 0.
 NUMBERS = {field: tuple(f" {field}{number:02d}" for number in range(100)) for field in BOX_FIELDS + LENGTH_FIELDS}
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
@@ -64,6 +65,7 @@ class Entry:
         kind, color: empty where unknown; of a kind the first word is written.
         right, ahead, distance: of the middle of its 3D box; distance is from the camera.
         longest, height: of its 3D box.
+        steep: radians by which the way from the camera to that middle points below the horizon.
         mark: its number on the image; None where it has none.
     """
 
@@ -75,6 +77,7 @@ class Entry:
     distance: float
     longest: float
     height: float
+    steep: float
     mark: int | None = None
 
 
@@ -91,18 +94,26 @@ def listing_text(entries: Sequence[Entry]) -> str:
 def entry_words(entry: Entry) -> list[str]:
     """Return an entry word by word, each with the space before it."""
     mark = [] if entry.mark is None else [mark_word(entry.mark)]
-    return [*mark, *box_words(entry.box), *content_words(entry), *_length_words(entry)]
+    return [*mark, *_seen_words(entry), *_length_words(entry)]
 
 
 def seen_text(entries: Sequence[Entry]) -> str:
-    """Return what a model has seen of a listing when it works out the lengths: boxes, kinds and colours."""
-    seen = ("".join([*box_words(entry.box), *content_words(entry)]) for entry in in_order(entries))
-    return ";".join(seen) + "."
+    """Return what a model has seen of a listing when it works out the lengths."""
+    return ";".join("".join(_seen_words(entry)) for entry in in_order(entries)) + "."
 
 
 def content_words(entry: Entry) -> list[str]:
     """Return what a model writes of what a box holds: kind and colour."""
     return [kind_word(entry.kind), f" {entry.color}" if entry.color else UNKNOWN]
+
+
+def steep_word(entry: Entry) -> str:
+    """Return how steeply the camera looks down at a thing."""
+    return number_word(STEEP, math.degrees(entry.steep))
+
+
+def _seen_words(entry: Entry) -> list[str]:
+    return [*box_words(entry.box), *content_words(entry), steep_word(entry)]
 
 
 def field_words(entry: Entry) -> dict[str, str]:

@@ -23,6 +23,7 @@ from joyai_ros.understanding.listing import (
     MOST_ENTRIES,
     NOTHING,
     NUMBERS,
+    STEEP,
     UNKNOWN,
     Marks,
     box_of,
@@ -42,8 +43,8 @@ from joyai_ros.understanding.tasks import COLORS
 _T = TypeVar("_T")
 _Start: TypeAlias = tuple[str, Box2D]  # of an entry: its mark, and its box
 _NEXT, _END = ";", "."
-_EVIDENCE = 240  # tokens, at most
-_BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 2, len(LENGTH_FIELDS)  # tokens of an entry
+_EVIDENCE = 360  # tokens, at most
+_BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 3, len(LENGTH_FIELDS)  # tokens of an entry
 _CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
 _ROUNDS = 2  # in which it is shown so; what is not there in each is left out
 _SURE = 0.5  # that something is in the middle of a window
@@ -220,12 +221,18 @@ class ListingWriter:
     def _contents(
         self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], some: Sequence[int]
     ) -> list[str]:
-        """Return what some boxes hold, each of an image and with the window that shows it: kind and colour."""
+        """Return what some boxes hold, each of an image and with the window that shows it: kind, colour, how steep it is seen."""
         shown = [views[place] for place in some]
         given = ["".join(box_words(within(box, window))) for _, box, window in shown]
         cuts = [cut_out(images[place], window) for place, _, window in shown]
         pen, logits = self._windows(cuts, [window for _, _, window in shown], _BOX + _CONTENT, given)
-        return self._written(pen, logits, (self._kinds, self._colors))
+        texts = [""] * len(logits)
+        for words in (self._kinds, self._colors):
+            chosen = words[logits[:, words].argmax(-1)].tolist()
+            texts = [text + self._word(token) for text, token in zip(texts, chosen, strict=True)]
+            logits = pen.put([[token] for token in chosen])
+        values = self._median(logits, STEEP).tolist()
+        return [text + NUMBERS[STEEP][value] for text, value in zip(texts, values, strict=True)]
 
     def _windows(
         self, cuts: Sequence[ColorImage], windows: Sequence[Box2D], room: int, given: Sequence[str] = ()
@@ -280,16 +287,6 @@ class ListingWriter:
         pen = _Pen(self._network, prefixes, len(chats[0].suffix) + room)
         begun = given or [""] * len(chats)
         return pen, pen.put([[*chat.suffix, *self._encoded(text)] for chat, text in zip(chats, begun, strict=True)])
-
-    def _written(self, pen: _Pen, logits: Tensor, allowed: Sequence[Tensor]) -> list[str]:
-        """Write the likeliest words of some, one of each that are allowed after each other."""
-        texts = [""] * len(logits)
-        for words in allowed:
-            chosen = words[logits[:, words].argmax(-1)].tolist()
-            texts = [text + self._word(token) for text, token in zip(texts, chosen, strict=True)]
-            if words is not allowed[-1]:
-                logits = pen.put([[token] for token in chosen])
-        return texts
 
     def _encoded(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))

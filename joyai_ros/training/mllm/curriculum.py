@@ -16,6 +16,7 @@ uncertain as those that a model writes, so that it learns how far to trust them;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
@@ -63,7 +64,9 @@ _MISSED = 0.15  # share of the things that one of two views does not name
 _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
+_SCALE_OF_BOTH, _SCALE_OF_VIEW = 0.07, 0.04  # the same where two views of a scene are given: common to both, and of each
 _EACH = (0.02, 0.03, 0.07, 0.09)  # and of each: of right and distance together, ahead, longest and height
+_STEEP = math.radians(3.0)  # standard deviation of how steeply things are said to be seen
 _MISTAKEN = 0.2  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
@@ -148,7 +151,10 @@ class Exercises(Sequence[Sample]):
         if not entries:
             return self._looks(shard, frame, random, 1)
         given = in_order(
-            [replace(each, box=jittered(each.box, random), mark=None) for each in mistaken(entries, random)]
+            [
+                replace(steepened(each, random), box=jittered(each.box, random), mark=None)
+                for each in mistaken(entries, random)
+            ]
         )
         return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
 
@@ -199,7 +205,8 @@ class Exercises(Sequence[Sample]):
         if not clear:
             return None
         found, other = list(clear.values())[int(random.integers(len(clear)))]
-        first, second = (self._glimpsed(each, random) for each in (frame, other))
+        scale = 1.0 + _SCALE_OF_BOTH * float(random.standard_normal())
+        first, second = (self._glimpsed(each, scale, random) for each in (frame, other))
         quotes, follows = motion_evidence(first, second, dict(found.ways))
         sample = Sample(frame.id, "questions", (), found.prompt, follows + found.answer, self._kind, weight=_WEIGHT)
         if random.random() < 0.5:  # the listings are most of the text, and not what is hard
@@ -207,9 +214,10 @@ class Exercises(Sequence[Sample]):
         lead = "".join(listing_text(each) + LEAD_END for each in (first, second))
         return replace(sample, answer=quotes + sample.answer, lead=lead)
 
-    def _glimpsed(self, frame: Frame, random: np.random.Generator) -> list[Entry]:
+    def _glimpsed(self, frame: Frame, scale: float, random: np.random.Generator) -> list[Entry]:
         """Return the entries of a frame without marks as a model may see them: now and then one is missed."""
-        entries = list(unsure(_numbered(frame, marked=False, mirrored=False), random).values())
+        every = _numbered(frame, marked=False, mirrored=False)
+        entries = list(unsure(every, random, scale, _SCALE_OF_VIEW).values())
         return [entry for entry in entries if random.random() >= _MISSED]
 
     def _asked(self, frame: Frame, marked: bool, asked: Sequence[Drawn], random: np.random.Generator) -> Sample:
@@ -276,18 +284,32 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
         distance=float(np.linalg.norm(center)),
         longest=float(thing.measured.obb.size.max()),
         height=thing.measured.height,
+        steep=math.atan2(-float(center[2]), math.hypot(float(center[0]), float(center[1]))),
         mark=mark,
     )
 
 
-def unsure(entries: Mapping[int, Entry], random: np.random.Generator) -> dict[int, Entry]:
-    """Return entries with lengths as uncertain as a model's."""
+def steepened(entry: Entry, random: np.random.Generator) -> Entry:
+    """Return an entry that says as inexactly as a model how steeply it is seen."""
+    return replace(entry, steep=entry.steep + _STEEP * float(random.standard_normal()))
+
+
+def unsure(
+    entries: Mapping[int, Entry], random: np.random.Generator, scale: float = 1.0, spread: float = _SCALE
+) -> dict[int, Entry]:
+    """Return entries with lengths as uncertain as a model's: of an image all are too long by much the same.
+
+    Args:
+        entries: by number.
+        random: decides how wrong they are.
+        scale, spread: mean and standard deviation of that share.
+    """
     if random.random() < _CERTAIN:
         return dict(entries)
-    common = 1.0 + _SCALE * random.standard_normal()
+    common = scale + spread * random.standard_normal()
     found = {}
     for number, entry in entries.items():
         way, ahead, longest, height = common + np.array(_EACH) * random.standard_normal(4)
         lengths = {"right": entry.right * way, "ahead": entry.ahead * ahead, "distance": entry.distance * way}
-        found[number] = replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height)
+        found[number] = replace(steepened(entry, random), **lengths, longest=entry.longest * longest, height=entry.height * height)
     return found

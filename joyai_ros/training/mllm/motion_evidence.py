@@ -1,9 +1,9 @@
 """What of two listings follows how a camera moved: the line before that answer, worked out in small steps.
 
 How far each thing shifted says how far a camera went up, down, ahead or back. Which way it went to the side seldom does: a
-camera that goes round things turns to keep them in sight. So the turn is worked out from the way between two things, which
-points elsewhere in the second view, and then where they would lie had the camera not turned. Nor does a camera that rises and
-looks down at them see them shift: how far below it two things lie says how far it rose.
+camera that goes round things turns to keep them in sight. So the turn is worked out from the ways between things, which point
+elsewhere in the second view, and then where they would lie had the camera not turned. Nor does a camera that rises and
+looks down at them see them shift: how far below it things lie says how far it rose.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from joyai_ros.understanding.listing import (
     EVIDENCE_END,
+    STEEP,
     STEPS,
     Entry,
     content_words,
     field_words,
     in_order,
     number_word,
+    steep_word,
 )
 
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
@@ -32,7 +37,7 @@ _WAYS = (
     ("x", "turned left", "turned right"),
 )
 _WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
-_ANGLE, _ANGLE_STEP = "x", math.radians(3.0)
+_ANGLE, _ANGLE_STEP = "x", math.radians(2.0)
 _BELOW, _BELOW_STEP = "y", 0.02  # metres
 
 _Both: TypeAlias = tuple[Entry, Entry]  # a thing as two views list it
@@ -56,7 +61,8 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
         if tuple(name) in again:
             shared.append((entry, again[tuple(name)]))
             quotes += shifted(*shared[-1])
-    follows = _turned(shared[0], shared[-1]) if len(shared) > 1 else []
+    follows = _gone(shared) if len(shared) > 1 else []
+    follows += _risen(shared) if shared else []
     moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
     furthest = max(moved, key=lambda way: abs(way[1]))
     follows += [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
@@ -64,50 +70,80 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
 
 
 def shifted(first: Entry, second: Entry) -> tuple[str, str]:
-    """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
+    """Return where a thing lies, seen from two places, and what follows: how far below each it is; and by how much it shifted
+    to the right, ahead, away and down, with 50 for not at all.
+    """
     one, other = (field_words(entry) for entry in (first, second))
-    quoted = [seen[field] for seen in (one, other) for field in _SEEN]
+    quoted = [*(one[field] for field in _SEEN), steep_word(first), *(other[field] for field in _SEEN), steep_word(second)]
+    below = [_below(first), _below(second)]
     by = [number_word(field, _MIDDLE + int(other[field][2:]) - int(one[field][2:])) for field in _SEEN]
-    return "".join(quoted), "".join(by)
+    sunk = number_word(_BELOW, _MIDDLE + below[1] - below[0])
+    return "".join(quoted), "".join([*(number_word(_BELOW, steps) for steps in below), *by, sunk])
 
 
-def _turned(one: _Both, other: _Both) -> list[str]:
-    """Return, of each view, where two things lie and how far below the camera, the way from one to the other and where that
-    points; by how much it points elsewhere in the second, and how much further below it they are there; the middle between the
-    two in each, and that of the second as it would be without the turn.
+def _gone(shared: Sequence[_Both]) -> list[str]:
+    """Return how a camera turned and where to it went on the level: what the outermost two things say of the turn, and what all
+    say; the middle of all in each view, and that of the second as it would be without the turn; and the ways to the right and
+    ahead.
 
     A camera that turns to the right by an angle sees things turned to the left by it.
     """
+    words = _pointing(shared[0], shared[-1])
+    first, second = (np.array([_around(thing) for thing in things]) for things in zip(*shared, strict=True))
+    middles = first.mean(0), second.mean(0)
+    # The turn that brings the things of one view nearest to those of the other, in two dimensions (Kabsch 1976).
+    one, other = first - middles[0], second - middles[1]
+    turn = round(math.atan2(_cross(one, other), float((one * other).sum())) / _ANGLE_STEP)
+    words.append(number_word(_ANGLE, _MIDDLE + turn))
+    cos, sin = math.cos(turn * _ANGLE_STEP), math.sin(turn * _ANGLE_STEP)
+    right, ahead = middles[1].tolist()
+    back = np.array([cos * right + sin * ahead, cos * ahead - sin * right])
+    words += [word for place in (*middles, back) for word in _place_words(place)]
+    return words + [
+        number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in zip(_AROUND, middles[0] - back, strict=True)
+    ]
+
+
+def _pointing(one: _Both, other: _Both) -> list[str]:
+    """Return, of each view, where two things lie, the way from one to the other and where that points; and by how much it
+    points elsewhere in the second.
+    """
     words: list[str] = []
     points: list[int] = []
-    middles: list[tuple[float, float]] = []
-    below: list[int] = []
-    for things in zip(one, other, strict=True):
-        fields = [field_words(thing) for thing in things]
-        (right, ahead), (far_right, far_ahead) = ([int(each[field][2:]) for field in _AROUND] for each in fields)
-        to_right, to_front = far_right - right, far_ahead - ahead
-        way = math.atan2(to_front * STEPS["a"], to_right * STEPS["r"])
-        points.append(round(way / _ANGLE_STEP))
-        for each in fields:
-            below.append(_below(each))
-            words += [each[field] for field in _SEEN]
-            words.append(number_word(_BELOW, below[-1]))
-        words += [number_word("r", _MIDDLE + to_right / 2), number_word("a", _MIDDLE + to_front)]
+    for near, far in zip(one, other, strict=True):
+        to_right, to_front = (_around(far) - _around(near)).tolist()
+        points.append(round(math.atan2(to_front, to_right) / _ANGLE_STEP))
+        words += [field_words(thing)[field] for thing in (near, far) for field in _AROUND]
+        words += [number_word("r", _MIDDLE + to_right / _WAY_STEP), number_word("a", _MIDDLE + to_front / _WAY_STEP)]
         words.append(number_word(_ANGLE, _MIDDLE + points[-1]))
-        middles.append(((right + far_right) / 2, (ahead + far_ahead) / 2))
-    turn = points[1] - points[0]
-    words.append(number_word(_ANGLE, _MIDDLE + turn))
-    words.append(number_word(_BELOW, _MIDDLE + (below[2] + below[3] - below[0] - below[1]) / 2))
-    words += [number_word(field, value) for middle in middles for field, value in zip(_AROUND, middle, strict=True)]
-    cos, sin = math.cos(turn * _ANGLE_STEP), math.sin(turn * _ANGLE_STEP)
-    beside, before = (middles[1][0] - _MIDDLE) * STEPS["r"], middles[1][1] * STEPS["a"]
-    words.append(number_word("r", _MIDDLE + (cos * beside + sin * before) / STEPS["r"]))
-    words.append(number_word("a", (cos * before - sin * beside) / STEPS["a"]))
-    return words
+    return [*words, number_word(_ANGLE, _MIDDLE + points[1] - points[0])]
 
 
-def _below(fields: Mapping[str, str]) -> int:
-    """Return how far below the camera a thing lies, in steps, as far as what was quoted says it."""
-    right, ahead, away = (int(fields[field][2:]) * STEPS[field] for field in _SEEN)
-    aside = right - _MIDDLE * STEPS["r"]
-    return round(math.sqrt(max(away**2 - aside**2 - ahead**2, 0.0)) / _BELOW_STEP)
+def _around(entry: Entry) -> NDArray[np.float64]:
+    """Return where a thing lies to the right and ahead, (2,) metres, as far as a listing says it."""
+    right, ahead = (int(field_words(entry)[field][2:]) for field in _AROUND)
+    return np.array([(right - _MIDDLE) * STEPS["r"], ahead * STEPS["a"]])
+
+
+def _place_words(place: NDArray[np.float64]) -> list[str]:
+    right, ahead = place.tolist()
+    return [number_word("r", _MIDDLE + right / STEPS["r"]), number_word("a", ahead / STEPS["a"])]
+
+
+def _cross(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float((one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]).sum())
+
+
+def _risen(shared: Sequence[_Both]) -> list[str]:
+    """Return how much further below the camera things are in the second view, and how steeply the first looks down at them: of
+    a camera that looks down, up and ahead are not those on the level.
+    """
+    sunk = sum(_below(second) - _below(first) for first, second in shared) / len(shared)
+    steep = sum(int(steep_word(first)[2:]) for first, _ in shared) / len(shared)
+    return [number_word(_BELOW, _MIDDLE + sunk), number_word(STEEP, steep)]
+
+
+def _below(entry: Entry) -> int:
+    """Return how far below the camera a thing lies, in steps, as far as what is quoted of it says that."""
+    away, steep = int(field_words(entry)["d"][2:]) * STEPS["d"], math.radians(int(steep_word(entry)[2:]))
+    return round(away * math.sin(steep) / _BELOW_STEP)

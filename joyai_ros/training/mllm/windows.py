@@ -15,6 +15,7 @@ from joyai_ros.understanding.listing import (
     Entry,
     box_words,
     content_words,
+    steep_word,
     window_at,
     window_round,
     within,
@@ -28,7 +29,8 @@ _ANYWHERE = (0.15, 0.45)  # and of those that lie anywhere
 _OFF = 0.3  # of its side that a window's middle is away from a thing that it is near to, at most
 _JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
 
-_BESIDE = ((0, -1), (-1, 0), (0, 1), (1, 0))  # of x, y, width and height: rows below the middle, columns to the right
+# Of x, y, width, height and steepness: rows below the middle, columns to the right.
+_ROUND = ((0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1))
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,22 @@ class Windows:
 
 
 def window_words(window: Box2D, entry: Entry | None) -> tuple[str, ...]:
-    """Return the words for what is in the middle of a window: the box within it, kind and colour."""
+    """Return the words for what is in the middle of a window: the box within it, kind, colour and how steep it is seen."""
     if entry is None:
         return (NOTHING,)
-    return (*box_words(within(entry.box, window)), *content_words(entry))
+    return (*box_words(within(entry.box, window)), *content_words(entry), steep_word(entry))
 
 
 def shown_words(window: Box2D, entry: Entry | None) -> tuple[tuple[int, int, str], ...]:
-    """Return these words with the image tokens that show them: kind and colour the middle one, each number one beside it.
+    """Return these words with the image tokens that show them: kind and colour the middle one, each number one round it.
 
     One token cannot well show several numbers: what tells them apart is much the same for all fields.
     """
     if entry is None:
         return ((0, 0, NOTHING),)
-    *box, kind, color = window_words(window, entry)
-    return (0, 0, kind), (0, 0, color), *((*place, word) for place, word in zip(_BESIDE, box, strict=True))
+    *box, kind, color, steep = window_words(window, entry)
+    numbers = ((*place, word) for place, word in zip(_ROUND, (*box, steep), strict=True))
+    return (0, 0, kind), (0, 0, color), *numbers
 
 
 def jittered(box: Box2D, random: np.random.Generator) -> Box2D:
