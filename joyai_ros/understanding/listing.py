@@ -2,16 +2,18 @@
 
 An object is one entry, a listing its entries from left to right, ended by a full stop::
 
-    x37 y52 w12 h20 mug red y32 r54 a41 d45 l24 t20; x61 y40 w30 h18 box blue y21 r59 a47 d50 l18 t11.
+    x37 y52 w12 h20 mug red y24 r54 a41 d45 y18 l24 t20; x61 y40 w30 h18 box blue y21 r59 a47 d50 y18 l18 t11.
 
 Before the kind stand the middle, width and height of the 2D box in hundredths of the image. After the colour, in the levelled
 frame of the viewer: how steeply the camera looks down at it (degrees), how far to the right (cm, 50 is straight ahead), how
-far ahead and how far from the camera (in steps of 2 cm), and the longest side and how tall it is (in steps of 5 mm). A number
-says by its letter what it is of, so that a model finds it without counting words.
+far ahead, how far from the camera and how far below it (in steps of 2 cm), and the longest side and how tall it is (in steps of
+5 mm). A number says by its letter what it is of, so that a model finds it without counting words; ``y`` is of all that points
+down.
 
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
-thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply
-it is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image find the things, a window round each shows it once more.
+thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it is
+looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image find
+the things, a window round each shows it once more.
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 
@@ -42,13 +44,17 @@ LEAD_END = "\n"  # of what a prompt quotes of a listing
 EVIDENCE_END = "\n"  # of what a model quotes of its listing before an answer
 LESS, MORE = " less", " more"  # how two numbers compare, in evidence
 UNKNOWN = " thing"  # kind or colour that is not known
-BOX_FIELDS, LENGTH_FIELDS = "xywh", "radlt"
-STEEP = "y"  # field of the degrees by which a thing is looked down at
+BOX_FIELDS, LENGTH_FIELDS = "xywh", "radblt"
+STEEP = "s"  # field of the degrees by which a thing is looked down at
+_LETTERS = {"s": "y", "b": "y"}  # of fields that are written with another's
 # By field, the words for its numbers from 0.
-NUMBERS = {field: tuple(f" {field}{number:02d}" for number in range(100)) for field in BOX_FIELDS + LENGTH_FIELDS}
+NUMBERS = {
+    field: tuple(f" {_LETTERS.get(field, field)}{number:02d}" for number in range(100))
+    for field in BOX_FIELDS + STEEP + LENGTH_FIELDS
+}
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
 _MARK = re.compile(r" \(mark \d+\)")
-STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "l": 0.005, "t": 0.005}  # metres of one step of a length
+STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "b": 0.02, "l": 0.005, "t": 0.005}  # metres of one step of a length
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
@@ -63,7 +69,7 @@ class Entry:
     Attributes:
         box: (x0, y0, x1, y1) as shares of the image's width and height.
         kind, color: empty where unknown; of a kind the first word is written.
-        right, ahead, distance: of the middle of its 3D box; distance is from the camera.
+        right, ahead, distance, below: of the middle of its 3D box; distance is from the camera, as is how far below it.
         longest, height: of its 3D box.
         steep: radians by which the way from the camera to that middle points below the horizon.
         mark: its number on the image; None where it has none.
@@ -75,6 +81,7 @@ class Entry:
     right: float
     ahead: float
     distance: float
+    below: float
     longest: float
     height: float
     steep: float
@@ -122,7 +129,7 @@ def field_words(entry: Entry) -> dict[str, str]:
 
 
 def _length_words(entry: Entry) -> list[str]:
-    lengths = (entry.right, entry.ahead, entry.distance, entry.longest, entry.height)
+    lengths = (entry.right, entry.ahead, entry.distance, entry.below, entry.longest, entry.height)
     steps = [length / STEPS[field] for field, length in zip(LENGTH_FIELDS, lengths, strict=True)]
     return _numbers(LENGTH_FIELDS, (steps[0] + _AHEAD, *steps[1:]))
 

@@ -221,7 +221,7 @@ class ListingWriter:
     def _contents(
         self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], some: Sequence[int]
     ) -> list[str]:
-        """Return what some boxes hold, each of an image and with the window that shows it: kind, colour, how steep it is seen."""
+        """Return what some boxes hold, each of an image and with the window that shows it: kind, colour and steepness."""
         shown = [views[place] for place in some]
         given = ["".join(box_words(within(box, window))) for _, box, window in shown]
         cuts = [cut_out(images[place], window) for place, _, window in shown]

@@ -3,9 +3,9 @@
 from joyai_ros.training.mllm.evidence import evidence_of
 from joyai_ros.understanding.listing import Entry
 
-MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1, 0.42, mark=2)
-BOX = Entry((0.1, 0.2, 0.2, 0.4), "box", "blue", -0.1, 0.6, 0.7, 0.2, 0.15, 0.52, mark=5)
-BALL = Entry((0.7, 0.2, 0.8, 0.3), "ball", "green", 0.3, 0.9, 1.0, 0.06, 0.06, 0.32, mark=7)
+MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.37, 0.12, 0.1, 0.42, mark=2)
+BOX = Entry((0.1, 0.2, 0.2, 0.4), "box", "blue", -0.1, 0.6, 0.7, 0.35, 0.2, 0.15, 0.52, mark=5)
+BALL = Entry((0.7, 0.2, 0.8, 0.3), "ball", "green", 0.3, 0.9, 1.0, 0.32, 0.06, 0.06, 0.32, mark=7)
 ENTRIES = {2: MUG, 5: BOX, 7: BALL}
 
 

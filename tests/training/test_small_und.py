@@ -19,7 +19,7 @@ from joyai_ros.understanding.tasks import COLORS
 
 CARD = load_card("small-und")
 HELD_OUT = 1_000_000  # seeds from here on are in no training data
-ENTRY = r"( \(mark \d+\))?( [xywh]\d\d){4} [a-z]+ [a-z]+( [yradlt]\d\d){6}"
+ENTRY = r"( \(mark \d+\))?( [xywh]\d\d){4} [a-z]+ [a-z]+( [yradlt]\d\d){7}"
 
 
 @pytest.fixture(scope="module")

@@ -41,9 +41,9 @@ from joyai_ros.understanding.local import LocalBackend
 
 BOX = r" x\d\d y\d\d w\d\d h\d\d"
 SEEN = rf"{BOX} [a-z]+ [a-z]+ y\d\d"
-ENTRY = rf"{SEEN} r\d\d a\d\d d\d\d l\d\d t\d\d"
-MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.12, 0.1, 0.42)
-BLOCK = Entry((0.1, 0.2, 0.2, 0.4), "L-shaped block", "", -0.7, 3.0, 0.9, 0.12, 0.104, -0.2, mark=3)
+ENTRY = rf"{SEEN} r\d\d a\d\d d\d\d y\d\d l\d\d t\d\d"
+MUG = Entry((0.3, 0.4, 0.5, 0.6), "mug", "red", 0.04, 0.82, 0.9, 0.37, 0.12, 0.1, 0.42)
+BLOCK = Entry((0.1, 0.2, 0.2, 0.4), "L-shaped block", "", -0.7, 3.0, 0.9, -0.1, 0.12, 0.104, -0.2, mark=3)
 LEFT = ModelRequest((np.full((96, 128, 3), 90, np.uint8),), "Is it left?", Choice(("left", "right")), "Look.")
 SIZES = ScratchSizes(
     listing=True,
@@ -79,13 +79,13 @@ def backend(folder):
 
 
 def test_a_listing_says_everything_in_steps_from_left_to_right():
-    wanted = " (mark 3) x15 y30 w10 h20 l thing y00 r00 a99 d45 l24 t21; x40 y50 w20 h20 mug red y24 r54 a41 d45 l24 t20."
+    wanted = " (mark 3) x15 y30 w10 h20 l thing y00 r00 a99 d45 y00 l24 t21; x40 y50 w20 h20 mug red y24 r54 a41 d45 y18 l24 t20."
     assert listing_text([MUG, BLOCK]) == wanted
     assert listing_text([]) == "."
     assert len(listing_text([MUG] * 40).split(";")) == 16
     assert seen_text([MUG, BLOCK]) == " x15 y30 w10 h20 l thing y00; x40 y50 w20 h20 mug red y24."
     words = field_words(MUG)
-    assert "".join(words) == "xywhradlt" and (words["y"], words["t"]) == (" y50", " t20")
+    assert "".join(words) == "xywhradblt" and (words["y"], words["t"]) == (" y50", " t20")
 
 
 def test_boxes_are_listed_from_left_to_right_and_not_too_many():

@@ -64,9 +64,14 @@ _MISSED = 0.15  # share of the things that one of two views does not name
 _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
-_SCALE_OF_BOTH, _SCALE_OF_VIEW = 0.07, 0.04  # the same where two views of a scene are given: common to both, and of each
-_EACH = (0.02, 0.03, 0.07, 0.09)  # and of each: of right and distance together, ahead, longest and height
-_STEEP = math.radians(3.0)  # standard deviation of how steeply things are said to be seen
+_SCALE_OF_BOTH, _SCALE_OF_VIEW = (
+    0.07,
+    0.04,
+)  # the same where two views of a scene are given: common to both, and of each
+_EACH = (0.02, 0.03, 0.04, 0.07, 0.09)  # and of each: of right and distance together, ahead, below, longest and height
+# How steeply a model says that things are seen: it leans to what is usual. The usual, the share that it says of what differs
+# from that, and the standard deviation.
+_USUAL, _SAID, _STEEP = math.radians(33.0), 0.65, math.radians(5.5)
 _MISTAKEN = 0.2  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
@@ -282,6 +287,7 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
         right=float(center[0]),
         ahead=float(center[1]),
         distance=float(np.linalg.norm(center)),
+        below=-float(center[2]),
         longest=float(thing.measured.obb.size.max()),
         height=thing.measured.height,
         steep=math.atan2(-float(center[2]), math.hypot(float(center[0]), float(center[1]))),
@@ -291,7 +297,8 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
 
 def steepened(entry: Entry, random: np.random.Generator) -> Entry:
     """Return an entry that says as inexactly as a model how steeply it is seen."""
-    return replace(entry, steep=entry.steep + _STEEP * float(random.standard_normal()))
+    leaning = _USUAL + _SAID * (entry.steep - _USUAL)
+    return replace(entry, steep=leaning + _STEEP * float(random.standard_normal()))
 
 
 def unsure(
@@ -309,7 +316,10 @@ def unsure(
     common = scale + spread * random.standard_normal()
     found = {}
     for number, entry in entries.items():
-        way, ahead, longest, height = common + np.array(_EACH) * random.standard_normal(4)
-        lengths = {"right": entry.right * way, "ahead": entry.ahead * ahead, "distance": entry.distance * way}
-        found[number] = replace(steepened(entry, random), **lengths, longest=entry.longest * longest, height=entry.height * height)
+        way, ahead, below, longest, height = common + np.array(_EACH) * random.standard_normal(len(_EACH))
+        around = {"right": entry.right * way, "ahead": entry.ahead * ahead}
+        lengths = {**around, "distance": entry.distance * way, "below": entry.below * below}
+        found[number] = replace(
+            steepened(entry, random), **lengths, longest=entry.longest * longest, height=entry.height * height
+        )
     return found

@@ -24,11 +24,10 @@ from joyai_ros.understanding.listing import (
     field_words,
     in_order,
     number_word,
-    steep_word,
 )
 
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
-_AROUND, _SEEN = "ra", "rad"
+_AROUND, _PLACE = "ra", "radb"
 # How far a camera moved, and in which two directions, by the field whose numbers say it.
 _WAYS = (
     ("r", "left", "right"),
@@ -38,7 +37,6 @@ _WAYS = (
 )
 _WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
 _ANGLE, _ANGLE_STEP = "x", math.radians(2.0)
-_BELOW, _BELOW_STEP = "y", 0.02  # metres
 
 _Both: TypeAlias = tuple[Entry, Entry]  # a thing as two views list it
 
@@ -70,15 +68,11 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
 
 
 def shifted(first: Entry, second: Entry) -> tuple[str, str]:
-    """Return where a thing lies, seen from two places, and what follows: how far below each it is; and by how much it shifted
-    to the right, ahead, away and down, with 50 for not at all.
-    """
+    """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
     one, other = (field_words(entry) for entry in (first, second))
-    quoted = [*(one[field] for field in _SEEN), steep_word(first), *(other[field] for field in _SEEN), steep_word(second)]
-    below = [_below(first), _below(second)]
-    by = [number_word(field, _MIDDLE + int(other[field][2:]) - int(one[field][2:])) for field in _SEEN]
-    sunk = number_word(_BELOW, _MIDDLE + below[1] - below[0])
-    return "".join(quoted), "".join([*(number_word(_BELOW, steps) for steps in below), *by, sunk])
+    quoted = [seen[field] for seen in (one, other) for field in _PLACE]
+    by = [number_word(field, _MIDDLE + _steps(other, field) - _steps(one, field)) for field in _PLACE]
+    return "".join(quoted), "".join(by)
 
 
 def _gone(shared: Sequence[_Both]) -> list[str]:
@@ -121,7 +115,7 @@ def _pointing(one: _Both, other: _Both) -> list[str]:
 
 def _around(entry: Entry) -> NDArray[np.float64]:
     """Return where a thing lies to the right and ahead, (2,) metres, as far as a listing says it."""
-    right, ahead = (int(field_words(entry)[field][2:]) for field in _AROUND)
+    right, ahead = (_steps(field_words(entry), field) for field in _AROUND)
     return np.array([(right - _MIDDLE) * STEPS["r"], ahead * STEPS["a"]])
 
 
@@ -138,12 +132,12 @@ def _risen(shared: Sequence[_Both]) -> list[str]:
     """Return how much further below the camera things are in the second view, and how steeply the first looks down at them: of
     a camera that looks down, up and ahead are not those on the level.
     """
-    sunk = sum(_below(second) - _below(first) for first, second in shared) / len(shared)
-    steep = sum(int(steep_word(first)[2:]) for first, _ in shared) / len(shared)
-    return [number_word(_BELOW, _MIDDLE + sunk), number_word(STEEP, steep)]
+    first, second = ([field_words(thing) for thing in things] for things in zip(*shared, strict=True))
+    below, again = (sum(_steps(each, "b") for each in things) / len(things) for things in (first, second))
+    ahead = sum(_steps(each, "a") for each in first) / len(first)
+    steep = math.degrees(math.atan2(below * STEPS["b"], ahead * STEPS["a"]))
+    return [number_word("b", _MIDDLE + again - below), number_word(STEEP, steep)]
 
 
-def _below(entry: Entry) -> int:
-    """Return how far below the camera a thing lies, in steps, as far as what is quoted of it says that."""
-    away, steep = int(field_words(entry)["d"][2:]) * STEPS["d"], math.radians(int(steep_word(entry)[2:]))
-    return round(away * math.sin(steep) / _BELOW_STEP)
+def _steps(fields: Mapping[str, str], field: str) -> int:
+    return int(fields[field][2:])
