@@ -11,9 +11,9 @@ far ahead, how far from the camera and how far below it (in steps of 2 cm), and 
 down.
 
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
-thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it is
-looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image find
-the things, a window round each shows it once more.
+thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it
+is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image
+find the things, a window round each shows it once more.
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 

@@ -79,8 +79,8 @@ def backend(folder):
 
 
 def test_a_listing_says_everything_in_steps_from_left_to_right():
-    wanted = " (mark 3) x15 y30 w10 h20 l thing y00 r00 a99 d45 y00 l24 t21; x40 y50 w20 h20 mug red y24 r54 a41 d45 y18 l24 t20."
-    assert listing_text([MUG, BLOCK]) == wanted
+    block, mug = "l thing y00 r00 a99 d45 y00 l24 t21", "mug red y24 r54 a41 d45 y18 l24 t20"
+    assert listing_text([MUG, BLOCK]) == f" (mark 3) x15 y30 w10 h20 {block}; x40 y50 w20 h20 {mug}."
     assert listing_text([]) == "."
     assert len(listing_text([MUG] * 40).split(";")) == 16
     assert seen_text([MUG, BLOCK]) == " x15 y30 w10 h20 l thing y00; x40 y50 w20 h20 mug red y24."
