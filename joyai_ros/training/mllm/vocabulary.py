@@ -84,6 +84,6 @@ def set_numbers(model: Any, tokenizer: Any) -> None:
         waves = torch.cat([phases.cos() * heights, phases.sin() * heights]).T  # (100, 2 x waves)
         smooth = waves @ torch.randn(2 * _WAVES, rows.shape[1])
         smooth *= _SPREAD / smooth.std()
-        for words in NUMBERS.values():
+        for words in dict.fromkeys(NUMBERS.values()):
             tokens = [tokenizer.encode(word, add_special_tokens=False)[0] for word in words]
             rows[tokens] = smooth + torch.randn(rows.shape[1]) * _SPREAD
