@@ -13,7 +13,15 @@ from joyai_ros.training.data.build import build_store, simulator_sources
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.mllm import comparisons
 from joyai_ros.training.mllm.comparisons import ask_motion, things_of
-from joyai_ros.training.mllm.curriculum import VARIANTS, _numbered, entries_of, exercises_of, mistaken, unsure
+from joyai_ros.training.mllm.curriculum import (
+    VARIANTS,
+    _numbered,
+    entries_of,
+    exercises_of,
+    mistaken,
+    steepened,
+    unsure,
+)
 from joyai_ros.training.mllm.windows import Windows
 from joyai_ros.understanding.formats import GRID
 from joyai_ros.understanding.listing import MIDDLE, Entry, box_words, listing_text, within
@@ -136,6 +144,26 @@ def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exe
         is_given[bool(sample.given)] += 1
     assert min(is_given.values()) > 0.3 * is_given.total()
     assert len(answers) >= 5 and max(answers.values()) < 0.5 * answers.total()
+
+
+def test_where_things_lie_goes_together(opened):
+    for frame in opened.read(next(iter(opened.shards("train")))).frames:
+        for plain, mirrored in zip(entries_of(frame, True), entries_of(frame, True, mirrored=True), strict=True):
+            for entry in (plain, mirrored):
+                level = math.hypot(entry.right, entry.ahead)
+                assert math.hypot(level, entry.below) == pytest.approx(entry.distance)
+                assert level * math.tan(entry.steep) == pytest.approx(entry.below)
+            assert (mirrored.right, mirrored.below, mirrored.steep) == (-plain.right, plain.below, plain.steep)
+
+
+def test_a_model_leans_to_what_is_usual_in_saying_how_steep_things_are(opened):
+    random = np.random.default_rng(0)
+    entry = entries_of(opened.read(next(iter(opened.shards("train")))).frames[0], True)[0]
+    usual = math.radians(33.0)
+    for steep in (0.2, usual, 0.9):
+        said = np.array([steepened(replace(entry, steep=steep), random).steep for _ in range(2000)])
+        assert abs(said.mean() - usual) == pytest.approx(0.65 * abs(steep - usual), abs=0.01)
+        assert said.std() == pytest.approx(math.radians(5.5), rel=0.1)
 
 
 def test_sums_are_what_answers_work_out(exercises):
