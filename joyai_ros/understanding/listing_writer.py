@@ -91,7 +91,7 @@ class ListingWriter:
         end, compared = self._tokens([EVIDENCE_END]), self._tokens([LESS, MORE])
         self._evidence_end = int(end)
         numbers = self._numbers.values()
-        self._evidence_words = torch.cat([end, compared, marks, *numbers, self._colors[:-1], self._kinds]).unique()
+        self._evidence_words = torch.cat([end, compared, marks, *numbers, self._colors[:-1], self._kinds])
         self._word = lru_cache(maxsize=None)(lambda token: str(tokenizer.decode([token])))
 
     def write(self, images: Sequence[ColorImage], marks: Sequence[Marks | None], together: int) -> list[str]:
