@@ -30,7 +30,7 @@ from joyai_ros.training.mllm.mixture import Mixture, Pool, pools_of
 from joyai_ros.training.mllm.result import write_card, write_model
 from joyai_ros.training.mllm.samples import Pictures, Sample, read_datasets
 from joyai_ros.training.mllm.scratch import renew_vision, scratch_model
-from joyai_ros.training.processes import process_state
+from joyai_ros.training.processes import leaving_processes, process_state
 from joyai_ros.understanding.config import Attention, Loading, Precision
 from joyai_ros.understanding.loading import load_model
 from joyai_ros.understanding.processor import load_processor
@@ -62,6 +62,7 @@ class TrainedMllm:
     is_main: bool
 
 
+@leaving_processes()
 def train_mllm(
     config: MllmTraining, out: Path, command: str, progress: Callable[[int, int, float], None] | None = None
 ) -> TrainedMllm:

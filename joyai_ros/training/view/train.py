@@ -17,6 +17,7 @@ from joyai_ros.models.angles import Angles
 from joyai_ros.models.pipeline_folder import EDIT
 from joyai_ros.training.loop import Learner, LoopSettings, Trained, train
 from joyai_ros.training.mllm.result import write_card
+from joyai_ros.training.processes import leaving_processes
 from joyai_ros.training.view.cache import Cache, digest_of
 from joyai_ros.training.view.config import Stage, ViewTraining
 from joyai_ros.training.view.examples import Examples, read_examples
@@ -54,6 +55,7 @@ class TrainedView:
     parameters: int
 
 
+@leaving_processes()
 def train_view(config: ViewTraining, out: Path, command: str, progress: Progress | None = None) -> TrainedView:
     """Train a pipeline, or go on where an earlier run stopped; ``out/model`` is what came of it.
 
