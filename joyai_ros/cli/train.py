@@ -84,6 +84,8 @@ def view(
 
     with loss_bar("steps of a stage", 1) as progress:
         done = train_view(settings, out, context.obj, lambda _, *figures: progress(*figures))
+    if not done.is_main:
+        return
     stages = {
         stage.value: {
             "steps": trained.steps,

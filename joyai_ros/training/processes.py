@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
 from accelerate import PartialState
 
+# The first process makes what all read, such as latents of every image, while the others wait. Gloo would wait half an hour.
+_LONGEST_WAIT = timedelta(days=2)
+
 
 def process_state() -> Any:
     """Return accelerate's state: of one process, or of those that were launched; without accelerators they talk by gloo."""
     is_launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    return PartialState(cpu=is_launched and not torch.cuda.is_available())
+    return PartialState(cpu=is_launched and not torch.cuda.is_available(), timeout=_LONGEST_WAIT)
 
 
 @contextmanager

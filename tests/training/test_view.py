@@ -1,7 +1,10 @@
 """Training of what draws views: what it learns is what the sampler asks for, and what it leaves is a pipeline."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +40,8 @@ from joyai_ros.training.view.train import train_view
 from joyai_ros.training.view.vae import VaeLearner, begin_linear, normalise, to_pixels
 from joyai_ros.training.view.words import numbers_of
 
-RECIPES = Path(__file__).parents[2] / "models" / "recipes"
+ROOT = Path(__file__).parents[2]
+RECIPES = ROOT / "models" / "recipes"
 TINY = """\
 name: tiny
 size: 64
@@ -149,6 +153,45 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path, trained, recipe
     assert done.stages[Stage.MOVE].resumed_from == 2
     whole, again = weights_of(trained / "model"), weights_of(tmp_path / "model")
     assert max(float((whole[name] - again[name]).abs().max()) for name in whole) < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_two_processes_do_what_one_does(tmp_path, recipe, optimizer):
+    """They share the parts of each step; one of them makes the cache, writes the pipeline and reports."""
+    pytest.importorskip("accelerate")
+    said = [
+        f"move.loop.optimizer={optimizer}",
+        "move.loop.accumulation=2",
+        "vae.loop.accumulation=2",
+        "stages=[vae,move]",
+    ]
+    words = [
+        "-m",
+        "joyai_ros",
+        "train",
+        "view",
+        str(recipe),
+        *(word for each in said for word in ("--set", each)),
+        "--out",
+    ]
+    together = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    for name, command in (("alone", words), ("both", [*together, *words])):
+        done = subprocess.run(
+            [sys.executable, *command, str(tmp_path / name)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("steps to loss") == 2  # of both stages, by one of them
+    ours, theirs = (weights_of(tmp_path / name / "model") for name in ("both", "alone"))
+    assert ours.keys() == theirs.keys()
+    for name, weight in theirs.items():
+        assert torch.allclose(ours[name], weight, atol=1e-5), name
 
 
 def test_a_lora_changes_the_blocks_alone(tmp_path, trained, recipe):

@@ -24,6 +24,7 @@ from joyai_ros.imagination.mmdit.conditioning import QwenConditioner
 from joyai_ros.imagination.mmdit.latents import Latents
 from joyai_ros.imagination.mmdit.tokens import to_tokens
 from joyai_ros.models.angles import Angles
+from joyai_ros.training.processes import process_state
 from joyai_ros.training.view.config import ViewTraining
 from joyai_ros.training.view.examples import Examples
 from joyai_ros.training.view.scratch import Parts
@@ -131,11 +132,17 @@ class Cache:
     def _kept(
         self, name: str, shape: tuple[int, ...], made_of: Mapping[str, Any], fill: Callable[[Halves], None]
     ) -> Halves:
-        """Return an array of the cache; it is made anew where it is of something else.
+        """Return an array of the cache; it is made anew where it is of something else, by the first of several processes.
 
         Raises:
             OutputError: it cannot be written.
         """
+        with process_state().main_process_first():
+            return self._found_or_made(name, shape, made_of, fill)
+
+    def _found_or_made(
+        self, name: str, shape: tuple[int, ...], made_of: Mapping[str, Any], fill: Callable[[Halves], None]
+    ) -> Halves:
         array, note = self._folder / f"{name}.npy", self._folder / f"{name}.json"
         said = json.dumps({**self._of, **made_of, "shape": shape}, sort_keys=True)
         if not (array.is_file() and note.is_file() and note.read_text(encoding="utf-8") == said):

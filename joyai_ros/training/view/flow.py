@@ -144,7 +144,7 @@ class FlowLearner:
         )
 
     def loss(self, batch: FlowBatch, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Return the squared error of the velocity by how long the way is, and the mean from noise and from the surface."""
+        """Return the squared error of the velocity by how long the way is, and those from noise and from the surface."""
         count, tokens = batch.target.shape[:2]
         uniform = torch.rand((count, 1, 1), generator=generator)
         level = batch.begin * self._shift * uniform / (1.0 + (self._shift - 1.0) * uniform)
@@ -162,13 +162,18 @@ class FlowLearner:
         # An error counts by what it does to the picture: from the measured surface, the way is short and steep.
         begin = batch.begin[:, 0, 0]
         counted = (begin.square().to(device) * errors).mean()
-        return counted, _apart(errors.detach().cpu(), begin < 1.0)
+        return counted, self._apart(errors.detach().cpu(), begin < 1.0)
 
+    def _apart(self, errors: Tensor, is_guided: Tensor) -> dict[str, float]:
+        """Return the errors of both kinds of examples by how many of them a batch has on average.
 
-def _apart(errors: Tensor, is_guided: Tensor) -> dict[str, float]:
-    """Return the mean of both kinds of examples, where there are any."""
-    kinds = {"from_noise": errors[~is_guided], "from_surface": errors[is_guided]}
-    return {name: float(values.mean()) for name, values in kinds.items() if len(values)}
+        So the mean over many batches is the mean error of a kind, and a batch without that kind says 0.
+        """
+        guided = self._shares.guided if self._material.starts is not None else 0.0
+        kinds = {"from_noise": (~is_guided, 1.0 - guided), "from_surface": (is_guided, guided)}
+        return {
+            name: float(errors[which].sum()) / (share * len(errors)) for name, (which, share) in kinds.items() if share
+        }
 
 
 def _tensor(values: Halves) -> Tensor:

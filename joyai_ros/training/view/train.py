@@ -17,7 +17,7 @@ from joyai_ros.models.angles import Angles
 from joyai_ros.models.pipeline_folder import EDIT
 from joyai_ros.training.loop import Learner, LoopSettings, Trained, train
 from joyai_ros.training.mllm.result import write_card
-from joyai_ros.training.processes import leaving_processes
+from joyai_ros.training.processes import leaving_processes, process_state
 from joyai_ros.training.view.cache import Cache, digest_of
 from joyai_ros.training.view.config import Stage, ViewTraining
 from joyai_ros.training.view.examples import Examples, read_examples
@@ -44,6 +44,7 @@ class TrainedView:
         data_hash: of the store.
         frames, pairs: that it learned from.
         parameters: of MMDiT, VAE and MLLM together.
+        is_main: of several processes, whether this one wrote them.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class TrainedView:
     frames: int
     pairs: int
     parameters: int
+    is_main: bool
 
 
 @leaving_processes()
@@ -82,7 +84,6 @@ def train_view(config: ViewTraining, out: Path, command: str, progress: Progress
         parts = scratch_parts(config.scratch, config.seed)
     run = _Run(config, Path(out), parts, examples, angles, progress)
     stages = {stage: run.do(stage) for stage in Stage if stage in config.stages}
-    write_pipeline(parts, out / MODEL, config.result)
     networks = (parts.transformer, parts.vae, parts.text_encoder)
     found = TrainedView(
         folder=out / MODEL,
@@ -92,7 +93,11 @@ def train_view(config: ViewTraining, out: Path, command: str, progress: Progress
         frames=len(examples.frames),
         pairs=len(examples.pairs),
         parameters=sum(weight.numel() for network in networks for weight in network.parameters()),
+        is_main=process_state().is_main_process,
     )
+    if not found.is_main:
+        return found
+    write_pipeline(parts, found.folder, config.result)
     origin = f"from {config.base}" if config.base else "from scratch"
     what = f"{config.name}: trained {origin} by joyai-ros train view, on {found.pairs} pairs of {found.frames} views"
     write_card(found.card, config.name, what, config.result, found.parameters, _training(config, command, found), EDIT)
