@@ -34,7 +34,7 @@ from joyai_ros.training.loop import StoppedError
 from joyai_ros.training.view.cache import States
 from joyai_ros.training.view.config import Stage, ViewTraining
 from joyai_ros.training.view.examples import read_examples
-from joyai_ros.training.view.flow import FlowLearner, Material, Shares
+from joyai_ros.training.view.flow import FlowLearner, Material, Shares, attend
 from joyai_ros.training.view.scratch import scratch_parts
 from joyai_ros.training.view.train import train_view
 from joyai_ros.training.view.vae import VaeLearner, begin_linear, normalise, to_pixels
@@ -253,6 +253,20 @@ def test_a_wrong_velocity_costs(trained):
     learner.module = _Oracle(torch.zeros((64, 12, 64)))
     loss, _ = learner.loss(learner.batch(0, 0), torch.Generator().manual_seed(0))
     assert float(loss.detach()) > 0.5
+
+
+def test_attention_in_training_is_pytorch_s():
+    generator = torch.Generator().manual_seed(0)
+    shown = [torch.randn((3, 2, 7, 8), generator=generator, dtype=torch.float64).requires_grad_() for _ in range(3)]
+    is_key = torch.arange(7)[None] < torch.tensor([[7], [4], [1]])
+    weight = torch.randn((3, 2, 7, 8), generator=generator, dtype=torch.float64)
+    for mask in (None, is_key[:, None, None]):
+        ours, theirs = (
+            (seen, torch.autograd.grad((seen * weight).sum(), shown))
+            for seen in (attend(*shown, mask), torch.nn.functional.scaled_dot_product_attention(*shown, mask))
+        )
+        assert torch.allclose(ours[0], theirs[0], atol=1e-12)
+        assert all(torch.allclose(mine, other, atol=1e-12) for mine, other in zip(ours[1], theirs[1], strict=True))
 
 
 def test_the_vae_in_training_is_the_vae_that_stock_runs(recipe):

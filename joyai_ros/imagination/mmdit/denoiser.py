@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from joyai_ros.imagination.mmdit.tokens import Rotary
+
+# From query, key and value, each (rows, heads, tokens, head size), and a mask (rows, 1, 1, tokens) or None, to what is seen.
+Attend: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class MaskedAttention:
     the device in each block.
     """
 
+    def __init__(self, attend: Attend = functional.scaled_dot_product_attention) -> None:
+        """Take how queries, keys and values become what is seen."""
+        self._attend = attend
+
     def __call__(
         self,
         attn: Any,
@@ -95,9 +103,7 @@ class MaskedAttention:
         query = torch.cat([image_q, attn.txt_attn_q_norm(text_q)], dim=1)
         key = torch.cat([image_k, attn.txt_attn_k_norm(text_k)], dim=1)
         value = torch.cat([image_v, text_v], dim=1)
-        out = functional.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), attn_mask=image_rotary_emb.mask
-        )
+        out = self._attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), image_rotary_emb.mask)
         joint = out.transpose(1, 2).flatten(2, 3).to(query.dtype)
         images = hidden_states.shape[1]
         return attn.img_attn_proj(joint[:, :images]), attn.txt_attn_proj(joint[:, images:])

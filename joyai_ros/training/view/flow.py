@@ -8,7 +8,6 @@ noise, and learns to mend what a warp cannot know.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn import functional
 
+from joyai_ros.imagination.mmdit.denoiser import MaskedAttention
 from joyai_ros.imagination.mmdit.token_network import TokenNetwork
 from joyai_ros.imagination.mmdit.tokens import rotary
 from joyai_ros.training.view.cache import Halves, States
@@ -102,6 +102,8 @@ class FlowLearner:
         """
         self.module: nn.Module = TokenNetwork(transformer)
         self._material, self._shares, self._shift, self._seed = material, shares, shift, seed
+        for block in transformer.double_blocks:
+            block.attn.set_processor(MaskedAttention(attend))
         config = transformer.config
         head = config.hidden_size // config.num_attention_heads
         images = [material.grid] * (1 if material.sources is None else 2)
@@ -155,9 +157,7 @@ class FlowLearner:
         seen = torch.cat([torch.ones((count, len(self._at.cos)), dtype=torch.bool), batch.is_word], dim=1)
         device = next(self.module.parameters()).device
         given = (torch.cat([mixture, batch.reference], dim=1), _STEPS * level[:, 0, 0], batch.text, seen)
-        # On the CPU the fused attention takes longer than the plain one, forward a little and backward much.
-        with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext():
-            told = self.module(*(value.to(device) for value in (*given, self._at.cos, self._at.sin)))[:, :tokens]
+        told = self.module(*(value.to(device) for value in (*given, self._at.cos, self._at.sin)))[:, :tokens]
         errors = (told - velocity.to(device)).square().mean(dim=(1, 2))
         # An error counts by what it does to the picture: from the measured surface, the way is short and steep.
         begin = batch.begin[:, 0, 0]
@@ -174,6 +174,20 @@ class FlowLearner:
         return {
             name: float(errors[which].sum()) / (share * len(errors)) for name, (which, share) in kinds.items() if share
         }
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Return PyTorch's scaled dot product attention of (rows, heads, tokens, head size), on the CPU by plain products.
+
+    There PyTorch's own take twice as long, forward and backward: the fused one is slow backwards, and the plain one multiplies
+    half precision in float32.
+    """
+    if query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, key, value, mask)
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(-1, -2))
+    if mask is not None:
+        scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill_(~mask, torch.finfo(scores.dtype).min)
+    return torch.matmul(scores.softmax(dim=-1), value)
 
 
 def _tensor(values: Halves) -> Tensor:
