@@ -51,13 +51,14 @@ class OpenPainter:
         return ModelImaginer(self.sampler, self.card.name, self.shapes, self.card.angles, self.config.parts)
 
     def preset(self, name: str = "") -> Preset:
-        """Return a preset by its name; that of the settings or the card where it is empty.
+        """Return a preset by its name; that of the settings or the card where it is empty. The card's guidance counts.
 
         Raises:
             ConfigError: there is none of this name.
         """
         chosen = name or self.config.preset or self.card.preset or _PRESET
-        return find_preset(chosen, self.sampler.pipeline.takes_several)
+        preset = find_preset(chosen, self.sampler.pipeline.takes_several)
+        return preset if self.card.guidance is None else replace(preset, guidance=self.card.guidance)
 
     def fitting(self, size: tuple[int, int], base: int = 0) -> Fitting:
         """Return how an image of (width, height) fits into this model's bucket of a base size; 0: the settings', or its own.

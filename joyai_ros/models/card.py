@@ -46,6 +46,7 @@ class ModelCard:
             the model was not calibrated, and confidences stay unset.
         angles: how a model that draws counts the angles of a camera motion.
         preset: how it draws where nobody says; null for the package's default.
+        guidance: how much it wants the prompt pressed, 1 (not at all) to 30; null for the presets' own.
         listing: whether it was trained to list what it sees before it answers; see :mod:`joyai_ros.understanding.listing`.
         unverified: what this card says by its sources alone.
         training: of a model that was trained here: command, hash of the data, seed, steps and loss.
@@ -67,6 +68,7 @@ class ModelCard:
     confidence: Mapping[str, ConfidenceLine] = field(default_factory=dict)
     angles: Angles = Angles()
     preset: str | None = None
+    guidance: float | None = None
     listing: bool = False
     unverified: tuple[str, ...] = ()
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -153,6 +155,8 @@ def _value(path: Path, key: str, value: Any) -> Any:
             return _typed(value, bool)
         if key == "parameters":
             return _typed(value, int)
+        if key == "guidance":
+            return _guidance(float(value))
         if key == "confidence":
             return {str(task): ConfidenceLine(**line) for task, line in value.items()}
         if key in _MAPPINGS:
@@ -166,6 +170,12 @@ def _value(path: Path, key: str, value: Any) -> Any:
         return tuple(_typed(line, str) for line in _typed(value, list))
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise CardError(f"in the model card {path}, {key} is {value!r}, which it cannot be") from error
+
+
+def _guidance(value: float) -> float:
+    if not 1.0 <= value <= 30.0:
+        raise ValueError
+    return value
 
 
 def _typed(value: Any, kind: type) -> Any:

@@ -38,6 +38,8 @@ def test_presets_come_from_the_request_the_settings_the_card(edit_folder):
     carded = replace(painter, card=replace(painter.card, preset="exact"))
     assert carded.preset() == PRESETS["exact"]
     assert replace(carded, config=replace(carded.config, preset="fast")).preset() == PRESETS["fast"]
+    gentle = replace(painter, card=replace(painter.card, guidance=1.5))
+    assert gentle.preset("fast") == replace(PRESETS["fast"], guidance=1.5)
     with pytest.raises(ConfigError, match="no preset 'quick'"):
         painter.preset("quick")
 

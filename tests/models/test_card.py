@@ -46,9 +46,9 @@ def test_a_small_card(write):
     assert card.confidence == {"color": ConfidenceLine(2, -1), "others": ConfidenceLine()}
 
 
-def test_the_angles_of_a_card(write):
-    card = read_card(write(GOOD + "preset: fast\nangles: {yaw_sign: -1, most_yaw: 45}\n"))
-    assert (card.preset, card.angles) == ("fast", Angles(yaw_sign=-1, most_yaw=45))
+def test_how_a_card_says_to_draw(write):
+    card = read_card(write(GOOD + "preset: fast\nguidance: 2\nangles: {yaw_sign: -1, most_yaw: 45}\n"))
+    assert (card.preset, card.guidance, card.angles) == ("fast", 2.0, Angles(yaw_sign=-1, most_yaw=45))
     assert read_card(write(GOOD)).angles == Angles()
 
 
@@ -72,6 +72,8 @@ def test_an_unknown_card_names_those_there_are():
         (GOOD + "angles: {roll: 2}\n", "angles is"),
         (GOOD + "memory: {bfloat16: much}\n", "memory is"),
         (GOOD + "sampling: {temperature: 1.0}\n", "sampling is"),
+        (GOOD + "guidance: 0.5\n", "guidance is 0.5"),
+        (GOOD + "guidance: .nan\n", "guidance is nan"),
         (GOOD + "parameters: many\n", "parameters is 'many'"),
         (GOOD + "unverified: all\n", "unverified is 'all'"),
         (GOOD + "confidence: hot\n", "confidence is 'hot'"),
