@@ -21,6 +21,11 @@ def process_state() -> Any:
     return PartialState(cpu=is_launched and not torch.cuda.is_available(), timeout=_LONGEST_WAIT)
 
 
+def is_sharded() -> bool:
+    """Return whether FSDP will give each process a part of the weights, as accelerate's launcher says."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+
+
 @contextmanager
 def leaving_processes() -> Iterator[None]:
     """Leave the other processes at the end: what still listens to them when the interpreter ends can abort it."""

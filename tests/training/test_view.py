@@ -363,6 +363,12 @@ def test_what_cannot_be_trained_is_refused(tmp_path, recipe, changes, error, sai
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_shared_weights_are_refused(tmp_path, recipe, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="launch it without FSDP"):
+        train_view(load(ViewTraining, recipe), tmp_path, "sharded")
+
+
 def test_another_run_s_checkpoint_is_refused(trained, recipe):
     with pytest.raises(ConfigError, match=r"batch was 4 and is 5"):
         train_view(load(ViewTraining, recipe, ["move.batch=5"]), trained, "other")

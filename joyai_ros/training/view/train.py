@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from joyai_ros import __version__
-from joyai_ros.errors import InputError
+from joyai_ros.errors import ConfigError, InputError
 from joyai_ros.imagination.opening import find_drawing_model
 from joyai_ros.models.angles import Angles
 from joyai_ros.models.pipeline_folder import EDIT
 from joyai_ros.training.loop import Learner, LoopSettings, Trained, train
 from joyai_ros.training.mllm.result import write_card
-from joyai_ros.training.processes import leaving_processes, process_state
+from joyai_ros.training.processes import is_sharded, leaving_processes, process_state
 from joyai_ros.training.view.cache import Cache, digest_of
 from joyai_ros.training.view.config import Stage, ViewTraining
 from joyai_ros.training.view.examples import Examples, read_examples
@@ -69,9 +69,13 @@ def train_view(config: ViewTraining, out: Path, command: str, progress: Progress
 
     Raises:
         InputError: store, base or settings cannot be used.
-        ConfigError: ``out`` holds a run of other settings.
+        ConfigError: ``out`` holds a run of other settings, or the processes are to share the weights.
         StoppedError, DivergedError, OutputError: as :func:`joyai_ros.training.loop.train`.
     """
+    if is_sharded():
+        raise ConfigError(
+            "train view writes the networks that each process has whole, and FSDP gives each a part; launch it without FSDP"
+        )
     examples = read_examples(config)
     wants_pairs = Stage.MOVE in config.stages
     if wants_pairs and not examples.pairs:
