@@ -69,6 +69,25 @@ def test_from_the_measured_surface_it_comes_nearer_to_the_truth_than_the_frame(p
     assert np.mean(gains) > 2.0 and all(repeated)
 
 
+def test_from_noise_it_turns_the_asked_way(painter):
+    """What it draws for a yaw is more like the true view from there than like that from the other side."""
+    nearer = []
+    for seed in (HELD_OUT + 7, HELD_OUT + 8, HELD_OUT + 9):
+        with TabletopSim(seed) as sim:
+            truth = sim.truth(whole=False)
+            frame = observe(sim.description, truth, 0, 1, SimSettings(), "none")
+            pivot, fitting = default_pivot(frame.camera, frame.depth), painter.fitting(frame.camera.size)
+            true = {}
+            for yaw in (-20.0, 20.0):
+                pose = truth.world_from_camera @ orbit(CameraMotion(yaw), pivot, truth.up)
+                true[yaw] = fitting.image(sim.render(pose, truth.camera))
+        for yaw in true:
+            how = Drawing(painter.preset(), 128, seed=1)
+            drawn = painter.imaginer.imagine(frame, CameraMotion(yaw), how, pivot, truth.up).drawn
+            nearer.append(psnr(drawn, true[yaw]) - psnr(drawn, true[-yaw]))
+    assert np.mean(nearer) > 0.5 and np.mean(np.array(nearer) > 0) > 0.5
+
+
 def test_stock_diffusers_loads_it():
     from diffusers import AutoencoderKLWan, JoyImageEditTransformer3DModel
 
