@@ -159,21 +159,8 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path, trained, recipe
 def test_two_processes_do_what_one_does(tmp_path, recipe, optimizer):
     """They share the parts of each step; one of them makes the cache, writes the pipeline and reports."""
     pytest.importorskip("accelerate")
-    said = [
-        f"move.loop.optimizer={optimizer}",
-        "move.loop.accumulation=2",
-        "vae.loop.accumulation=2",
-        "stages=[vae,move]",
-    ]
-    words = [
-        "-m",
-        "joyai_ros",
-        "train",
-        "view",
-        str(recipe),
-        *(word for each in said for word in ("--set", each)),
-        "--out",
-    ]
+    sets = f"move.loop.optimizer={optimizer} move.loop.accumulation=2 vae.loop.accumulation=2 stages=[vae,move]".split()
+    words = ["-m", "joyai_ros", "train", "view", str(recipe), *(f"--set={each}" for each in sets), "--out"]
     together = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     for name, command in (("alone", words), ("both", [*together, *words])):
