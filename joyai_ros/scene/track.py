@@ -151,11 +151,25 @@ class ObjectTracker:
         if pose is None and last is not None and observation.stamp - last[0] <= self.config.hold_pose * NANOSECONDS:
             return last[1], False
         world = observation.world_frame if pose is not None else None
+        place = pose if pose is not None else np.eye(4)
         if world != self._world:
-            self._tracks, self._gone, self._up = [], [], None
+            known = self._world is not None and world is not None  # how the two worlds lie to each other, nobody says
+            self._tracks = [] if known else self._carried(place)
+            self._gone, self._up = [], None
         self._world = world
         self._pose = (observation.stamp, pose) if pose is not None else None
-        return (pose, True) if pose is not None else (np.eye(4), False)
+        return place, pose is not None
+
+    def _carried(self, world_from_camera: Mat4) -> list[Track]:
+        """Return the objects of the last frame where it saw them, seen from a pose that came, or of which there is none now.
+
+        Their ids last so, as they do between frames without a pose: the camera is taken to have moved little since.
+        """
+        seen = [track for track in self._tracks if not track.missed]
+        for track in seen:
+            track.restart()
+            track.box = track.object.obb.transformed(world_from_camera)
+        return seen
 
     def _look(self, looker: Looker) -> list[Looked]:
         """Look at all tracks' surface points in one go."""
