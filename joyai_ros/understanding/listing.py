@@ -13,7 +13,7 @@ down.
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
 thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it
 is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image
-find the things, a window round each shows it once more.
+find the things, windows round each show it once more.
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 
@@ -58,7 +58,7 @@ STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "b": 0.02, "l": 0.005, "t": 0.005}  # 
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
-_SPACING = 0.28  # share of their side by which the windows that find things lie apart
+_SPACING = 0.2  # share of their side by which the windows that find things lie apart
 _GREY = 128  # beyond an image
 
 

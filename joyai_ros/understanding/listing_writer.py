@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,9 +46,10 @@ _Start: TypeAlias = tuple[str, Box2D]  # of an entry: its mark, and its box
 _NEXT, _END = ";", "."
 _EVIDENCE = 360  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 3, len(LENGTH_FIELDS)  # tokens of an entry
-_CLOSER = 1.6  # side of the window that shows a thing that was found once more, over the longer side of its box
-_ROUNDS = 2  # in which it is shown so; what is not there in each is left out
-_SURE = 0.5  # that something is in the middle of a window
+_CLOSER = (1.6, 2.2, 3.0)  # sides of the windows that show once more what was found, over the longer side of its box
+_LIKELY = 0.3  # that something is in the middle of a window over the image, for it to be looked at once more
+_SURE = 0.6  # that something is there, on average over the closer windows
+_HARDLY = 0.02  # so sure a window must be for its box to count
 _SAME = 0.3  # two boxes that overlap more, intersection over union, are of one thing
 _AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
 
@@ -148,26 +150,34 @@ class ListingWriter:
 
     def _found(self, images: Sequence[ColorImage], together: int) -> list[list[_Start]]:
         """Return the starts of the entries that the model finds in each image: in windows over it, then in ones round each."""
-        views = [(place, window) for place, image in enumerate(images) for window in windows_over(image.shape)]
-        boxes = self._boxes(images, views, together)
-        for _ in range(_ROUNDS):
-            views = [
-                (place, window_round(box, images[place].shape, _CLOSER))
-                for place, each in enumerate(boxes)
-                for box in each
-            ]
-            boxes = self._boxes(images, views, together)
-        return [[("", box) for box in boxes_in_order(each)] for each in boxes]
+        scanned = [(place, window) for place, image in enumerate(images) for window in windows_over(image.shape)]
+        likely: list[list[_Found]] = [[] for _ in images]
+        for (place, _), seen in zip(scanned, self._looks(images, scanned, _LIKELY, together), strict=True):
+            likely[place] += [] if seen is None else [seen]
+        sure = self._closer(images, [_apart(each) for each in likely], together)
+        return [[("", box) for box in boxes_in_order([found.box for found in _apart(each)])] for each in sure]
 
-    def _boxes(
-        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], together: int
-    ) -> list[list[Box2D]]:
-        """Return the boxes of the things in each image that windows show, each with the place of its image."""
-        every = self._in_parts(partial(self._glances, images, views), range(len(views)), together * _AT_ONCE)
-        found: list[list[_Found]] = [[] for _ in images]
-        for (place, _), seen in zip(views, every, strict=True):
-            found[place] += [] if seen is None else [seen]
-        return [_apart(each) for each in found]
+    def _closer(
+        self, images: Sequence[ColorImage], likely: Sequence[Sequence[_Found]], together: int
+    ) -> list[list[_Found]]:
+        """Return what is there of what may be in each image: several windows that show it closer agree on it and its box."""
+        candidates = [(place, found.box) for place, each in enumerate(likely) for found in each]
+        views = [(place, window_round(box, images[place].shape, side)) for place, box in candidates for side in _CLOSER]
+        looks = self._looks(images, views, _HARDLY, together)
+        sure: list[list[_Found]] = [[] for _ in images]
+        for row, (place, _) in enumerate(candidates):
+            seen = [found for found in looks[row * len(_CLOSER) : (row + 1) * len(_CLOSER)] if found is not None]
+            share = sum(found.sure for found in seen) / len(_CLOSER)
+            if share > _SURE:
+                x0, y0, x1, y1 = np.median([found.box for found in seen], axis=0).tolist()
+                sure[place].append(_Found((x0, y0, x1, y1), share))
+        return sure
+
+    def _looks(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], least: float, together: int
+    ) -> list[_Found | None]:
+        """Return what windows show, each given with the place of its image; None where nothing is, or less sure than that."""
+        return self._in_parts(partial(self._glances, images, views, least), range(len(views)), together * _AT_ONCE)
 
     def _with_lengths(self, entries: Sequence[list[str]], together: int) -> list[list[str]]:
         """Return the entries of each image with their lengths."""
@@ -193,16 +203,16 @@ class ListingWriter:
         return [text for at in range(0, len(places), step) for text in write(places[at : at + step])]
 
     def _glances(
-        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], some: Sequence[int]
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], least: float, some: Sequence[int]
     ) -> list[_Found | None]:
-        """Return what is in the middle of some windows, each of an image; None where nothing is."""
+        """Return what is in the middle of some windows, each of an image; None where it is less sure than that."""
         shown = [views[place] for place in some]
         pen, logits = self._windows(
             [cut_out(images[place], window) for place, window in shown], [w for _, w in shown], _BOX
         )
         first = torch.cat([self._nothing, self._numbers[BOX_FIELDS[0]]])
         sure = 1.0 - logits[:, first].softmax(-1)[:, 0]
-        kept = (sure > _SURE).nonzero()[:, 0].tolist()
+        kept = (sure > least).nonzero()[:, 0].tolist()
         found: list[_Found | None] = [None] * len(shown)
         if not kept:
             return found
@@ -327,12 +337,12 @@ def _given(marks: Marks) -> list[_Start]:
     return [(mark_word(number), box) for number, box in marks_in_order(marks)]
 
 
-def _apart(found: Sequence[_Found]) -> list[Box2D]:
-    """Return the boxes of things that are found in several windows once each, by where it is surest that one is there."""
-    kept: list[Box2D] = []
+def _apart(found: Sequence[_Found]) -> list[_Found]:
+    """Return things that are found in several windows once each: where it is surest that one is there."""
+    kept: list[_Found] = []
     for each in sorted(found, key=lambda each: -each.sure):
-        if all(box2d_iou(each.box, other) <= _SAME for other in kept):
-            kept.append(each.box)
+        if all(box2d_iou(each.box, other.box) <= _SAME for other in kept):
+            kept.append(each)
     return kept
 
 
