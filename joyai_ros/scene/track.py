@@ -153,17 +153,15 @@ class ObjectTracker:
         world = observation.world_frame if pose is not None else None
         place = pose if pose is not None else np.eye(4)
         if world != self._world:
-            known = self._world is not None and world is not None  # how the two worlds lie to each other, nobody says
-            self._tracks = [] if known else self._carried(place)
-            self._gone, self._up = [], None
+            self._tracks, self._gone, self._up = self._carried(place), [], None
         self._world = world
         self._pose = (observation.stamp, pose) if pose is not None else None
         return place, pose is not None
 
     def _carried(self, world_from_camera: Mat4) -> list[Track]:
-        """Return the objects of the last frame where it saw them, seen from a pose that came, or of which there is none now.
+        """Return the objects of the last frame in another world, where it saw them; what is out of sight is lost.
 
-        Their ids last so, as they do between frames without a pose: the camera is taken to have moved little since.
+        How the two worlds lie to each other nobody says, so the camera is taken to have moved little between the two frames.
         """
         seen = [track for track in self._tracks if not track.missed]
         for track in seen:

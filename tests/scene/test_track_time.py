@@ -107,11 +107,33 @@ def test_what_the_frame_before_did_not_show_gets_an_id_of_its_own_where_a_pose_c
     assert not set(film.take(0).ids.values()) & set(first.ids.values())
 
 
-def test_another_world_frame_is_another_world():
-    film = Film(THINGS, "nothing")
-    last = film.pan(-6, -2, 2, 6)[-1]
-    take = film.take(6, change=lambda o: replace(o, world_frame="map"))
-    assert not set(take.ids.values()) & set(last.ids.values())
+@pytest.mark.parametrize("how", ["boxes", "nothing"])
+def test_another_world_frame_is_another_world(how):
+    """A localisation that starts late: what was odom is map now. What is in sight keeps its id, all else begins anew."""
+    film = Film(THINGS, how)
+    film.pan(-6, -2, 2)
+    last = film.take(6)
+    jump = rigid.make_transform(rigid.axis_angle(np.array([0.0, 0.0, 1.0]), 2.0), np.array([3.0, -2.0, 0.0]))
+
+    def elsewhere(observation):
+        return replace(observation, world_frame="map", world_from_camera=jump @ observation.world_from_camera)
+
+    take = film.take(6, change=elsewhere)
+    assert take.ids == last.ids
+    assert {item.views for item in take.scene.objects} == {1}
+    assert not any(item.moved for item in take.scene.objects)
+    again = film.take(8, change=elsewhere)
+    assert again.ids == last.ids
+    assert {item.views for item in again.scene.objects} == {2}
+
+
+def test_what_is_out_of_sight_is_lost_in_another_world():
+    film = Film(THINGS)
+    film.pan(-6, -2, 2)
+    assert set(film.take(6, names=["can"]).remembered) == {"book", "ball", "low"}
+    take = film.take(6, names=["can"], change=lambda o: replace(o, world_frame="map"))
+    assert take.ids == {"can": "can"}
+    assert take.remembered == {}
 
 
 @pytest.mark.parametrize("how", ["boxes", "nothing"])
