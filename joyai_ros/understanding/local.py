@@ -104,6 +104,22 @@ class LocalBackend:
             raise
         return [replies.get(index) or ModelReply("", Finish.CANCELED) for index in range(len(requests))]
 
+    def listings(self, images: Sequence[ColorImage]) -> list[str]:
+        """Return what a model lists by itself of some images, which is what its answers follow from.
+
+        Args:
+            images: (H, W, 3) uint8 RGB.
+
+        Raises:
+            ModelError: it is closed, or was not trained to list what it sees.
+        """
+        if self._decoder is None or self._lister is None:
+            raise ModelError(
+                f"the model {self._name} {'lists nothing' if self._decoder else 'is closed; load it again'}"
+            )
+        with torch.inference_mode(), named_memory_errors(_TOO_MUCH):
+            return self._lister.write(images, [None] * len(images), self._settings.batch)
+
     def forget(self) -> None:
         """Drop what is remembered about images."""
         self._memory.clear()

@@ -217,6 +217,13 @@ def test_boxes_that_are_known_are_given(backend):
     assert re.fullmatch(ENTRY, first.removeprefix(" (mark 3)")) and empty == "."
 
 
+def test_what_it_lists_can_be_looked_at(backend):
+    image = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    backend.answer([ModelRequest((image,), "How many?", Count(), "Look.")])
+    assert backend.listings([image]) == list(backend._memory.listings._held.values())
+    assert backend.listings([]) == []
+
+
 def test_two_images_have_a_listing_each(backend):
     images = (*LEFT.images, np.zeros((96, 128, 3), np.uint8))
     assert backend.answer([ModelRequest(images, "Moved?", LEFT.format, "Look.")])[0].finish is Finish.STOP

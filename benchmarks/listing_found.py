@@ -1,0 +1,165 @@
+"""What small-und finds by itself: of the things that an image shows, how many it lists, by their names, and how many it makes up.
+
+python -m benchmarks.listing_found [--scenes 60] [--seed 1600000] [--model small-und] [--json]
+
+Each scene is one image with the noise of a camera, from a seed that no training has seen. A thing counts as shown where at
+least half of it is in sight, and as found where a listed box overlaps its box by more than 0.3 (intersection over union, one to one).
+A listed box that overlaps nothing of which a fifth is in sight is made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.sim.frames import SimFrame, simulate
+from joyai_ros.understanding.config import ModelConfig
+from joyai_ros.understanding.listing import box_of, kind_word
+from joyai_ros.understanding.local import LocalBackend
+from joyai_ros.understanding.opening import open_model
+
+SCENES, SEED, TOGETHER = 60, 1_600_000, 8
+SHOWN, IN_SIGHT, OVERLAP = 0.5, 0.2, 0.3
+SIZES = (0.0, 0.06, 0.12, 1.0)  # of the longer side of a box, as a share of the image's longer side
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One entry of a listing: its box as shares of the image, the words for its kind and colour."""
+
+    box: Box2D
+    kind: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing that an image shows.
+
+    Attributes:
+        size: of the longer side of its box, as a share of the image's longer side.
+        found, named: whether it is listed, and by its kind and colour.
+    """
+
+    size: float
+    found: bool
+    named: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the listings of some images are worth.
+
+    Attributes:
+        things: all that are shown.
+        listed: how many entries there are.
+        made_up: how many of them are of nothing.
+        exact: share of the images of which as many things are listed as are shown.
+    """
+
+    things: list[Thing]
+    listed: int
+    made_up: int
+    exact: float
+
+    def share(self, what: str, least: float = 0.0, most: float = 1.0) -> float:
+        """Return the share of the things of a range of sizes that are ``found`` or ``named``; NaN where there are none."""
+        of_size = [getattr(thing, what) for thing in self.things if least <= thing.size <= most]
+        return float(np.mean(of_size)) if of_size else float("nan")
+
+
+def measured(scenes: int = SCENES, seed: int = SEED, model: str = "small-und") -> Outcome:
+    """List the first image of some scenes and hold the listings against what is true."""
+    torch.set_num_threads(1)
+    backend = open_model(ModelConfig(name=model)).backend
+    if not isinstance(backend, LocalBackend):
+        raise SystemExit(f"{model} is not run in this process; name a card whose model lists what it sees")
+    things: list[Thing] = []
+    listed = made_up = exact = 0
+    for start in range(0, scenes, TOGETHER):
+        frames = [next(iter(simulate(seed + k))) for k in range(start, min(start + TOGETHER, scenes))]
+        texts = backend.listings([frame.observation.color for frame in frames])
+        for frame, text in zip(frames, texts, strict=True):
+            entries = [_entry(words) for words in text.removesuffix(".").split(";") if words]
+            shown = _things(frame, entries)
+            in_sight = [box for _, box in _boxes(frame, IN_SIGHT)]
+            things += shown
+            listed += len(entries)
+            made_up += sum(all(box2d_iou(entry.box, box) <= OVERLAP for box in in_sight) for entry in entries)
+            exact += len(entries) == len(shown)
+    return Outcome(things, listed, made_up, exact / scenes)
+
+
+def _entry(words: str) -> Listed:
+    x, y, width, height, kind, color, *_ = words.split()
+    return Listed(box_of(f"{x} {y} {width} {height}"), kind, color)
+
+
+def _boxes(frame: SimFrame, least: float) -> list[tuple[int, Box2D]]:
+    """Return the number and the box, as shares of the image, of each thing of which so much is in sight."""
+    height, width = frame.truth.camera.shape
+    found = []
+    for number, view in enumerate(frame.truth.views):
+        if view.box is not None and view.visible_fraction >= least:
+            x0, y0, x1, y1 = view.box
+            found.append((number, (x0 / width, y0 / height, x1 / width, y1 / height)))
+    return found
+
+
+def _things(frame: SimFrame, entries: list[Listed]) -> list[Thing]:
+    """Return what a frame shows, and how it is listed."""
+    height, width = frame.truth.camera.shape
+    shown = _boxes(frame, SHOWN)
+    overlaps = np.zeros((len(shown), len(entries)))
+    for row, (_, box) in enumerate(shown):
+        overlaps[row] = [box2d_iou(box, entry.box) for entry in entries]
+    listed_as = {
+        row: entries[column]
+        for row, column in zip(*linear_sum_assignment(-overlaps), strict=True)
+        if overlaps[row, column] > OVERLAP
+    }
+    things = []
+    for row, (number, (x0, y0, x1, y1)) in enumerate(shown):
+        truth, entry = frame.truth.world.objects[number], listed_as.get(row)
+        size = max((x1 - x0) * width, (y1 - y0) * height) / max(width, height)
+        named = entry is not None and (entry.kind, entry.color) == (kind_word(truth.kind).strip(), truth.color)
+        things.append(Thing(size, entry is not None, named))
+    return things
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.listing_found", description=__doc__.partition("\n")[0])
+    parser.add_argument("--scenes", type=int, default=SCENES, help=f"images, one of each ({SCENES})")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the first scene ({SEED})")
+    parser.add_argument("--model", default="small-und", help="a card whose model writes listings (small-und)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args()
+    found = measured(given.scenes, given.seed, given.model)
+    sizes = itertools.pairwise(SIZES)
+    figures: dict[str, Any] = {
+        "things shown": len(found.things),
+        "found": found.share("found"),
+        "found and named": found.share("named"),
+        "listed": found.listed,
+        "made up": found.made_up / max(found.listed, 1),
+        "images with as many listed as shown": found.exact,
+        **{f"found of {least:g} to {most:g} of the image": found.share("found", least, most) for least, most in sizes},
+    }
+    if given.json:
+        print(json.dumps(figures))
+        return
+    for name, figure in figures.items():
+        print(f"{name:40s} {figure:.3f}" if isinstance(figure, float) else f"{name:40s} {figure}")
+
+
+if __name__ == "__main__":
+    main()
