@@ -1,10 +1,10 @@
-"""What small-und finds by itself: of the things that an image shows, how many it lists, by their names, and how many it makes up.
+"""What small-und finds by itself: how many of the things that an image shows it lists, by their names, and how many it makes up.
 
 python -m benchmarks.listing_found [--scenes 60] [--seed 1600000] [--model small-und] [--json]
 
 Each scene is one image with the noise of a camera, from a seed that no training has seen. A thing counts as shown where at
-least half of it is in sight, and as found where a listed box overlaps its box by more than 0.3 (intersection over union, one to one).
-A listed box that overlaps nothing of which a fifth is in sight is made up.
+least half of it is in sight, and as found where a listed box overlaps its box by more than 0.3 (intersection over union, one to
+one). A listed box that overlaps nothing of which a fifth is in sight is made up.
 """
 
 from __future__ import annotations
