@@ -1,4 +1,4 @@
-"""What small-und finds by itself: how many of the things that an image shows it lists, by their names, and how many it makes up.
+"""What small-und finds by itself: how many of the things in an image it lists, by their names, and how many it makes up.
 
 python -m benchmarks.listing_found [--scenes 60] [--seed 1600000] [--model small-und] [--json]
 
