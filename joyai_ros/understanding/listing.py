@@ -37,7 +37,7 @@ from joyai_ros.geometry.boxes import Box2D
 
 CUTOUT = 48  # pixels along the side of what is cut out
 MIDDLE = 0.2  # share of a window's side: no further from its middle is that of what it shows
-SCANNED = 0.3  # share of an image's longer side: side of the windows that find things
+SCANNED = 0.3  # share of an image's longer side: side of the larger windows that find things
 NOTHING = "."  # what is in the middle of a window where nothing is
 MOST_ENTRIES = 16
 LEAD_END = "\n"  # of what a prompt quotes of a listing
@@ -58,7 +58,8 @@ STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "b": 0.02, "l": 0.005, "t": 0.005}  # 
 _AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
-_SPACING = 0.2  # share of their side by which the windows that find things lie apart
+# Of the windows that find things: the side, as a share of the image's longer one, and how far they lie apart, as a share of it.
+_SCANS = ((SCANNED, 0.25), (0.18, 0.35))
 _GREY = 128  # beyond an image
 
 
@@ -154,12 +155,15 @@ def window_at(x: float, y: float, side: float, shape: tuple[int, ...]) -> Box2D:
 
 
 def windows_over(shape: tuple[int, ...]) -> list[Box2D]:
-    """Return windows whose middles overlap and cover an image, pixels: height, width."""
+    """Return windows of two sizes whose middles overlap and cover an image, pixels: height, width."""
     height, width = shape[:2]
-    side = SCANNED * max(width, height)
-    columns, rows = (max(math.ceil(length / (_SPACING * side)), 1) for length in (width, height))
-    places = itertools.product(range(rows), range(columns))
-    return [window_at((column + 0.5) / columns, (row + 0.5) / rows, side, shape) for row, column in places]
+    found = []
+    for share, spacing in _SCANS:
+        side = share * max(width, height)
+        columns, rows = (max(math.ceil(length / (spacing * side)), 1) for length in (width, height))
+        places = itertools.product(range(rows), range(columns))
+        found += [window_at((column + 0.5) / columns, (row + 0.5) / rows, side, shape) for row, column in places]
+    return found
 
 
 def cut_out(image: ColorImage, window: Box2D) -> ColorImage:

@@ -21,12 +21,11 @@ from joyai_ros.understanding.listing import (
     within,
 )
 
-_KNOWN, _NEAR = 0.4, 0.4  # shares of the windows that show a box that is known, and that lie near a thing
+_KNOWN, _NEAR = 0.45, 0.4  # shares of the windows that show a box that is known, and that lie near a thing
 _SIDES = (1.2, 4.0)  # of windows near a thing that show it closer, over the longer side of its box
-_SCANNING = 0.4  # share of the windows near a thing that have one of these sides, over the longer side of the image:
-_SCANNED = (SCANNED, 0.6 * SCANNED)  # of the windows that find things, and less
+_SCANNING = 0.4  # share of the windows near a thing that are as large as those that find things
 _LARGEST = 0.6  # share of the image's width: side of a window
-_ANYWHERE = (0.08, 0.45)  # and of those that lie anywhere
+_ANYWHERE = (0.15, 0.45)  # and of those that lie anywhere
 _OFF = 0.3  # of its side that a window's middle is away from a thing that it is near to, at most
 _JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
 
@@ -59,8 +58,7 @@ class Windows:
             x0, y0, x1, y1 = _one(self.seen, random).box
             longer = max((x1 - x0) * width, (y1 - y0) * height)
             closer = min(longer * float(np.exp(random.uniform(*np.log(_SIDES)))), _LARGEST * width)
-            scanned = float(random.choice(_SCANNED)) * max(width, height)
-            side = scanned if random.random() < _SCANNING else closer
+            side = SCANNED * max(width, height) if random.random() < _SCANNING else closer
             off_x, off_y = random.uniform(-_OFF, _OFF, 2) * side
             window = window_at((x0 + x1) / 2 + off_x / width, (y0 + y1) / 2 + off_y / height, side, self.shape)
         else:
