@@ -85,7 +85,7 @@ def measured(scenes: int = SCENES, seed: int = SEED, model: str = "small-und") -
     things: list[Thing] = []
     listed = made_up = exact = 0
     for start in range(0, scenes, TOGETHER):
-        frames = [next(iter(simulate(seed + k))) for k in range(start, min(start + TOGETHER, scenes))]
+        frames = [frame for k in range(start, min(start + TOGETHER, scenes)) for frame in simulate(seed + k)]
         texts = backend.listings([frame.observation.color for frame in frames])
         for frame, text in zip(frames, texts, strict=True):
             entries = [_entry(words) for words in text.removesuffix(".").split(";") if words]
@@ -118,9 +118,8 @@ def _things(frame: SimFrame, entries: list[Listed]) -> list[Thing]:
     """Return what a frame shows, and how it is listed."""
     height, width = frame.truth.camera.shape
     shown = _boxes(frame, SHOWN)
-    overlaps = np.zeros((len(shown), len(entries)))
-    for row, (_, box) in enumerate(shown):
-        overlaps[row] = [box2d_iou(box, entry.box) for entry in entries]
+    overlaps = np.array([[box2d_iou(box, entry.box) for entry in entries] for _, box in shown])
+    overlaps = overlaps.reshape(len(shown), len(entries))  # where there are none, too
     listed_as = {
         row: entries[column]
         for row, column in zip(*linear_sum_assignment(-overlaps), strict=True)
