@@ -28,10 +28,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.optimize import linear_sum_assignment
 
 from benchmarks.workers import one_core, seed_range
-from joyai_ros.geometry.boxes import Box2D, OrientedBox, box2d_iou
+from joyai_ros.geometry.box_pairs import pair_boxes
+from joyai_ros.geometry.boxes import Box2D, OrientedBox
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.observation import Observation
 from joyai_ros.sim.distribution import describe
@@ -195,12 +195,8 @@ def _ious(truth: FrameTruth, found: list[Found], boxes: str) -> Iterator[float]:
 def _matched(truth: FrameTruth, found: list[Found]) -> dict[str, OrientedBox]:
     """Return the 3D box of each object: one to one by the boxes in the image."""
     views = [view for view in truth.views if view.box is not None]
-    overlap = np.array(
-        [[box2d_iou(f.image_box, v.box) if f.image_box and v.box else 0.0 for v in views] for f in found]
-    ).reshape(len(found), len(views))
-    overlap[overlap < LEAST_OVERLAP] = 0.0
-    pairs = zip(*linear_sum_assignment(-overlap), strict=True)
-    return {views[j].id: found[i].box for i, j in pairs if overlap[i, j] > 0.0}
+    pairs = pair_boxes([f.image_box for f in found], [view.box for view in views], LEAST_OVERLAP)
+    return {views[j].id: found[i].box for i, j in pairs}
 
 
 def box_iou(first: OrientedBox, second: OrientedBox, samples: int = 24) -> float:

@@ -21,11 +21,11 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import linear_sum_assignment
 
 from joyai_ros.cli.files import observation_from_files
 from joyai_ros.geometry.arrays import ColorImage
-from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.geometry.box_pairs import pair_boxes
+from joyai_ros.geometry.boxes import Box2D
 from joyai_ros.scene.drawing import draw_scene
 from joyai_ros.scene.engine import SceneEngine
 from joyai_ros.scene.observation import Detection, Observation
@@ -150,12 +150,8 @@ def _claim(frame: str, statement: tuple[str, str, str], scene: Scene) -> Claim:
 def _matched(detections: Sequence[Detection], scene: Scene) -> dict[str, str]:
     """Return the cluster of each object: one to one, with the largest sum of overlaps of at least a half."""
     clusters = [o for o in scene.objects if o.box is not None]
-    overlap = np.array(
-        [[box2d_iou(d.box, c.box) if d.box and c.box else 0.0 for c in clusters] for d in detections]
-    ).reshape(len(detections), len(clusters))
-    overlap[overlap < LEAST_OVERLAP] = 0.0
-    pairs = zip(*linear_sum_assignment(-overlap), strict=True)
-    return {detections[i].id: clusters[j].id for i, j in pairs if overlap[i, j] > 0.0}
+    pairs = pair_boxes([d.box for d in detections], [c.box for c in clusters], LEAST_OVERLAP)
+    return {detections[i].id: clusters[j].id for i, j in pairs}
 
 
 def evidence() -> list[dict[str, Any]]:

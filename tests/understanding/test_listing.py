@@ -224,6 +224,15 @@ def test_what_it_lists_can_be_looked_at(backend):
     assert backend.listings([]) == []
 
 
+def test_a_model_that_lists_nothing_says_so(small_folder):
+    stock = LocalBackend("small", small_folder)
+    with pytest.raises(ModelError, match="the model small lists nothing"):
+        stock.listings([np.zeros((64, 64, 3), np.uint8)])
+    stock.close()
+    with pytest.raises(ModelError, match="the model small is closed"):
+        stock.listings([])
+
+
 def test_two_images_have_a_listing_each(backend):
     images = (*LEFT.images, np.zeros((96, 128, 3), np.uint8))
     assert backend.answer([ModelRequest(images, "Moved?", LEFT.format, "Look.")])[0].finish is Finish.STOP

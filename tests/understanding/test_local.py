@@ -367,18 +367,11 @@ def test_other_errors_are_not_taken_for_memory(small_folder):
     hook.remove()  # others may hold the same model
 
 
-def test_a_model_that_lists_nothing_says_so(small_folder):
-    with pytest.raises(ModelError, match="the model small lists nothing"):
-        load(small_folder).listings([np.zeros((64, 64, 3), np.uint8)])
-
-
 def test_closed_is_closed(small_folder):
     backend = load(small_folder)
     backend.close()
     with pytest.raises(ModelError, match="the model small is closed"):
         backend.answer([ask()])
-    with pytest.raises(ModelError, match="the model small is closed"):
-        backend.listings([])
     backend.close()
 
 

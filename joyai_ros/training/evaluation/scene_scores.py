@@ -11,10 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from joyai_ros.geometry.arrays import Float
-from joyai_ros.geometry.boxes import box2d_iou
+from joyai_ros.geometry.box_pairs import pair_boxes
 from joyai_ros.geometry.overlap import upright_iou
 from joyai_ros.scene.config import RelationConfig, SceneConfig
 from joyai_ros.scene.engine import SceneEngine
@@ -159,14 +158,8 @@ def matches(truth: FrameTruth, scene: Scene) -> dict[str, str]:
     """Return the true object of each cluster: one to one, with the largest sum of overlaps of at least a half."""
     objects = [o for o in scene.objects if o.box is not None]
     views = [view for view in truth.views if view.box is not None]
-    overlap = np.array([[_overlap(o, view.box) for view in views] for o in objects]).reshape(len(objects), len(views))
-    pairs = zip(*linear_sum_assignment(-overlap), strict=True)
-    return {objects[i].id: views[j].id for i, j in pairs if overlap[i, j] >= LEAST_OVERLAP}
-
-
-def _overlap(item: SceneObject, box: tuple[float, float, float, float] | None) -> float:
-    shared = box2d_iou(item.box, box) if item.box is not None and box is not None else 0.0
-    return shared if shared >= LEAST_OVERLAP else 0.0
+    pairs = pair_boxes([o.box for o in objects], [view.box for view in views], LEAST_OVERLAP)
+    return {objects[i].id: views[j].id for i, j in pairs}
 
 
 def _objects(seed: int, truth: FrameTruth, measured: Mapping[str, SceneObject]) -> Iterator[ObjectScore]:
