@@ -9,7 +9,6 @@ from typing import Any
 import rclpy
 from action_msgs.msg import GoalStatus
 from geometry_msgs.msg import PoseStamped
-from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -20,6 +19,7 @@ from vision_msgs.msg import Detection3DArray
 from joyai_ros.action import Imagine, MoveCamera
 from joyai_ros.messages.headers import stamp_ns
 from joyai_ros.msg import Scene
+from joyai_ros.nodes.action_client import ThreadedActionClient
 from joyai_ros.nodes.spinning import Spinner
 
 _KEPT = 400  # messages of one topic
@@ -55,8 +55,8 @@ class Ear(Node):
             (String, "ground_truth/scene", self.truths),
         ):
             self.create_subscription(kind, topic, lambda m, heard=heard: _keep(heard, m), profile)
-        self.imagine = ActionClient(self, Imagine, "joyai/imagine")
-        self.move_camera = ActionClient(self, MoveCamera, "move_camera")
+        self.imagine = ThreadedActionClient(self, Imagine, "joyai/imagine")
+        self.move_camera = ThreadedActionClient(self, MoveCamera, "move_camera")
         self._spinner = Spinner(2, self._own)
         self._spinner.add(self)
         self._spinner.start()
@@ -81,7 +81,7 @@ class Ear(Node):
             time.sleep(0.01)
         raise AssertionError(f"waited {seconds:g} s for {what}")
 
-    def send(self, client: ActionClient, goal: Any, feedback: Callable[[Any], None] | None = None) -> Any:
+    def send(self, client: ThreadedActionClient, goal: Any, feedback: Callable[[Any], None] | None = None) -> Any:
         """Send a goal and return its handle."""
         assert client.wait_for_server(60.0), "no action server"
         future = client.send_goal_async(goal, feedback_callback=feedback)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import rclpy
-from rclpy.action import ActionClient
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -17,6 +16,7 @@ from tf2_msgs.msg import TFMessage
 from joyai_ros.messages.factory import RosFactory
 from joyai_ros.messages.headers import header, stamp_ns
 from joyai_ros.messages.poses import stamped_transform_message, tf_message
+from joyai_ros.nodes.action_client import ThreadedActionClient
 from joyai_ros.nodes.spinning import Spinner
 from joyai_ros.sim import robot as frames_of_robot
 from joyai_ros.sim.bag import robot_messages
@@ -85,7 +85,7 @@ class Ros:
         return future.result()
 
     def action(self, kind, name):
-        return ActionClient(self.node, kind, name)
+        return ThreadedActionClient(self.node, kind, name)
 
     def send(self, client, goal, feedback=None):
         """Send a goal and return its handle; it is accepted."""

@@ -25,6 +25,9 @@ def test_where_a_mark_is_the_answer_the_better_of_two_is_kept():
     assert evidence_of("depth_order", (5, 7), ENTRIES) == " (mark 5) d35 (mark 7) d50 more (mark 5) d35\n"
     assert evidence_of("relative_size", (2, 5), ENTRIES) == " (mark 2) l24 (mark 5) l40 more (mark 5) l40\n"
     assert evidence_of("relative_height", (5, 2), ENTRIES) == " (mark 5) t30 (mark 2) t20 less (mark 5) t30\n"
+    to_mug, to_ball = " r40 a30 l40 r54 a41 l24 r14 a11 r26", " r40 a30 l40 r80 a45 l12 r40 a15 r50"
+    wanted = f"{to_mug} (mark 2) l27{to_ball} (mark 7) l79 more (mark 2) l27\n"
+    assert evidence_of("relative_distance", (5, 2, 7), ENTRIES) == wanted, "what object_distance says of each"
 
 
 def test_a_listing_is_gone_through_and_what_is_found_is_counted():

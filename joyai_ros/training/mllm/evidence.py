@@ -43,7 +43,7 @@ _FIELDS = {
 # What is asked for the best of some things: its field, and whether it is the one with the most.
 _BEST = {"depth_order": ("d", False), "relative_size": ("l", True), "relative_height": ("t", True)}
 _SIDED = ("left_right", "front_behind", "above_below")  # two numbers, and how the second compares with the first
-_MARKED = ("relative_distance",)  # of which the answer is a mark
+_NEARER = "relative_distance"  # to the first of three things: the one of the others with the least way between
 _OF_TWO = (*_SIDED, "object_distance")
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
@@ -64,11 +64,14 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
     if task in _FOUND:
         words = _gone_through(named, [entries[number] for number in known], list(entries.values()))
     elif task in _BEST:
-        words = _best(*_BEST[task], {number: entries[number] for number in known})
+        field, is_most = _BEST[task]
+        words = _best({number: [field_words(entries[number])[field]] for number in known}, is_most)
+    elif task == _NEARER:
+        words = _best({number: _worked_out(entries[known[0]], entries[number]) for number in known[1:]}, is_most=False)
     elif len(known) == 2 and task in _OF_TWO:
         words = list(of_two(task, *(entries[number] for number in known)))
     else:
-        words = [(mark_word(number) if task in _MARKED else "") + _words(task, entries[number]) for number in known]
+        words = [_words(task, entries[number]) for number in known]
     return "".join(words) + EVIDENCE_END
 
 
@@ -106,13 +109,18 @@ def _listed(named: str) -> str:
     return kind_word(kind) + f" {color}" if color in COLORS and kind else kind_word(named) + UNKNOWN
 
 
-def _best(field: str, is_most: bool, entries: Mapping[int, Entry]) -> list[str]:
-    """Return one thing after the other, each compared with the best of those before it, and the best of both."""
+def _best(said: Mapping[int, Sequence[str]], is_most: bool) -> list[str]:
+    """Return one thing after the other, each compared with the best of those before it, and the best of both.
+
+    Args:
+        said: of each thing the words that lead to its number, which is the last of them.
+        is_most: whether the largest number is the best.
+    """
     words: list[str] = []
     best = ""
-    for number, entry in entries.items():
-        new = mark_word(number) + field_words(entry)[field]
-        words.append(new)
+    for number, (*before, value) in said.items():
+        new = mark_word(number) + value
+        words += [*before, new]
         if best:
             less = new[-2:] < best[-2:]
             best = best if less == is_most else new
@@ -134,6 +142,11 @@ def _lower_edge(entry: Entry) -> str:
     """Return where a thing ends in the image, as far as what was quoted says it."""
     middle, tall = (int(field_words(entry)[field][2:]) for field in "yh")
     return number_word("y", middle + tall / 2)
+
+
+def _worked_out(first: Entry, second: Entry) -> list[str]:
+    """Return what is quoted of two things, and how far apart they are worked out to be."""
+    return [_words("object_distance", first), _words("object_distance", second), *_apart(first, second)]
 
 
 def _apart(first: Entry, second: Entry) -> list[str]:
