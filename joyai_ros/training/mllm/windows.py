@@ -94,7 +94,7 @@ def shown_words(window: Box2D, entry: Entry | None) -> tuple[tuple[int, int, str
         return ((0, 0, NOTHING),) * _TELLING
     *box, kind, color, steep = window_words(window, entry)
     numbers = ((*place, word) for place, word in zip(_ROUND, (*box, steep), strict=True))
-    return *((0, 0, kind),) * _TELLING, (0, 0, color), *numbers
+    return (*[(0, 0, kind)] * _TELLING, (0, 0, color), *numbers)
 
 
 def jittered(box: Box2D, random: np.random.Generator) -> Box2D:
