@@ -12,8 +12,8 @@ class ThreadedActionClient(ActionClient):
     """Loses no answer that comes before its request is noted.
 
     rclpy sends a request first and notes it then: another thread that takes the answer in between drops it ("Ignoring
-    unexpected goal response"), and who waits for it waits for ever (https://github.com/ros2/rclpy/issues/1123; mended in later
-    releases). Here an answer waits until requests that are being sent are noted.
+    unexpected goal response"), and who waits for it waits for ever (https://github.com/ros2/rclpy/issues/1123; mended in rclpy
+    7.1.6 for Jazzy and 9.1.2 for Kilted). Here an answer waits until requests that are being sent are noted.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:

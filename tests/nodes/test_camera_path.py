@@ -27,8 +27,8 @@ def begin(path, motion, now=0.0, seconds=None, is_free=anywhere):
 def test_a_motion_turns_about_its_pivot_at_a_constant_distance():
     path = CameraPath(LEVEL)
     assert begin(path, CameraMotion(90.0), 0.0, 2.0) == 2.0
-    for now in np.linspace(0.0, 2.0, 9):
-        pose = path.pose(now)
+    for seconds in np.linspace(0.0, 2.0, 9):
+        pose = path.pose(seconds)
         assert np.linalg.norm(pose[:3, 3] - PIVOT) == pytest.approx(1.0)
         assert np.allclose(rigid.apply(rigid.inverse(pose), PIVOT), [0, 0, 1.0])  # it keeps looking at it
     assert np.allclose(path.pose(2.0)[:3, 3], [0.0, -1.0, 1.0], atol=1e-9)  # to its own right: -y

@@ -67,7 +67,7 @@ def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], n
         field, is_most = _BEST[task]
         words = _best({number: [field_words(entries[number])[field]] for number in known}, is_most)
     elif task == _NEARER:
-        words = _best({number: _worked_out(entries[known[0]], entries[number]) for number in known[1:]}, is_most=False)
+        words = _best({number: _way_between(entries[known[0]], entries[number]) for number in known[1:]}, is_most=False)
     elif len(known) == 2 and task in _OF_TWO:
         words = list(of_two(task, *(entries[number] for number in known)))
     else:
@@ -144,7 +144,7 @@ def _lower_edge(entry: Entry) -> str:
     return number_word("y", middle + tall / 2)
 
 
-def _worked_out(first: Entry, second: Entry) -> list[str]:
+def _way_between(first: Entry, second: Entry) -> list[str]:
     """Return what is quoted of two things, and how far apart they are worked out to be."""
     return [_words("object_distance", first), _words("object_distance", second), *_apart(first, second)]
 
