@@ -100,12 +100,10 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
 
 def _quoted(numbers, is_length):
     """Return the numbers before an answer that are not worked out from others."""
-    if (
-        "".join(word[1] for word in numbers) == 2 * "rawdlrawdlllrarl" + "l"
-    ):  # two ways between things, and the shorter again
+    if "".join(word[1] for word in numbers) == 2 * "ralralrarl" + "l":  # two ways between things, and the shorter again
         *ways, shorter = numbers
-        assert shorter == min(ways[15], ways[31])
-        return [word for way in (ways[:16], ways[16:]) for word in _quoted(way, is_length=True)]
+        assert shorter == min(ways[9], ways[19])
+        return [word for way in (ways[:10], ways[10:]) for word in _quoted(way, is_length=True)]
     return numbers[: len(numbers) - _worked_out(numbers, is_length)]
 
 
@@ -121,15 +119,14 @@ def _worked_out(numbers, is_length):
         (y1, h1, y2, h2), lower_edges = found[:4], found[4:]
         assert lower_edges == pytest.approx([y1 + h1 / 2, y2 + h2 / 2], abs=0.51)
         return 2
-    if not is_length or len(found) < 10:
+    if not is_length or len(found) < 6:
         return 0
-    (r1, a1, w1, d1, l1, r2, a2, w2, d2, l2), worked_out = found[:10], found[10:]
-    wide = [min(w / 100 / 0.89 * d * 0.02 / 0.005, longest) for w, d, longest in ((w1, d1, l1), (w2, d2, l2))]
+    (r1, a1, l1, r2, a2, l2), worked_out = found[:6], found[6:]
     right, ahead = abs(r1 - r2), abs(a1 - a2)
     way = math.hypot(right * 0.01, ahead * 0.02)
-    left = max(way - sum(worked_out[:2]) * 0.005 / 2, 0.0) / 0.005
-    assert worked_out == pytest.approx([*wide, right, ahead, 100 * way, min(left, 99)], abs=0.51)
-    return 6
+    left = max(way - 0.4 * (l1 + l2) * 0.005, 0.0) / 0.005
+    assert worked_out == pytest.approx([right, ahead, 100 * way, min(left, 99)], abs=0.51)
+    return 4
 
 
 def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exercises):
@@ -175,11 +172,9 @@ def test_a_model_leans_to_what_is_usual_in_saying_how_steep_things_are(opened):
     entry = entries_of(opened.read(next(iter(opened.shards("train")))).frames[0], True)[0]
     usual = math.radians(33.0)
     for steep in (0.2, usual, 0.9):
-        images = [steepened([replace(entry, steep=steep)] * 4, random) for _ in range(1000)]
-        said = np.array([[each.steep for each in image] for image in images])
-        assert abs(said.mean() - usual) == pytest.approx(0.8 * abs(steep - usual), abs=0.01)
-        assert said.std() == pytest.approx(math.radians(math.hypot(3.0, 6.2)), rel=0.1)
-        assert said.mean(1).std() == pytest.approx(math.radians(math.hypot(3.0, 6.2 / 2)), rel=0.1), "all of an image"
+        said = np.array([steepened(replace(entry, steep=steep), random).steep for _ in range(2000)])
+        assert abs(said.mean() - usual) == pytest.approx(0.65 * abs(steep - usual), abs=0.01)
+        assert said.std() == pytest.approx(math.radians(5.5), rel=0.1)
 
 
 def test_sums_are_what_answers_work_out(exercises):
@@ -192,7 +187,7 @@ def test_sums_are_what_answers_work_out(exercises):
         worked_out[count] += 1
         if count == 2:
             assert ("less" in sample.answer) == (numbers[-1] < numbers[-2])
-    assert set(worked_out) == {2, 4, 6} and min(worked_out.values()) > VARIANTS
+    assert set(worked_out) == {2, 4} and min(worked_out.values()) > VARIANTS
 
 
 def _line(sample):
@@ -260,7 +255,7 @@ def test_now_and_then_a_thing_is_called_like_another():
         assert [replace(each, kind="") for each in called] == [replace(each, kind="") for each in entries]
         assert {each.kind for each in called} <= {each.kind for each in entries}
         wrong += sum(one.kind != other.kind for one, other in zip(called, entries, strict=True))
-    assert wrong / 1600 == pytest.approx(0.1 * 7 / 8, abs=0.03)
+    assert wrong / 1600 == pytest.approx(0.2 * 7 / 8, abs=0.03)
 
 
 @pytest.fixture(scope="module")

@@ -70,10 +70,9 @@ _SCALE_OF_BOTH, _SCALE_OF_VIEW = (
 )  # the same where two views of a scene are given: common to both, and of each
 _EACH = (0.02, 0.03, 0.04, 0.07, 0.09)  # and of each: of right and distance together, ahead, below, longest and height
 # How steeply a model says that things are seen: it leans to what is usual. The usual, the share that it says of what differs
-# from that, and standard deviations: common to all of an image, and of each.
-_USUAL, _SAID = math.radians(33.0), 0.8
-_STEEP_OF_VIEW, _STEEP = math.radians(3.0), math.radians(6.2)
-_MISTAKEN = 0.1  # share of the things whose lengths are worked out that may be called by another kind
+# from that, and the standard deviation.
+_USUAL, _SAID, _STEEP = math.radians(33.0), 0.65, math.radians(5.5)
+_MISTAKEN = 0.2  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
@@ -156,8 +155,12 @@ class Exercises(Sequence[Sample]):
         entries = entries_of(frame, marked, mirrored)
         if not entries:
             return self._looks(shard, frame, random, 1)
-        seen = steepened(mistaken(entries, random), random)
-        given = in_order([replace(each, box=jittered(each.box, random), mark=None) for each in seen])
+        given = in_order(
+            [
+                replace(steepened(each, random), box=jittered(each.box, random), mark=None)
+                for each in mistaken(entries, random)
+            ]
+        )
         return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
 
     def _questions(self, frame: Frame, others: Sequence[Frame], random: np.random.Generator) -> Sample | None:
@@ -292,13 +295,10 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
     )
 
 
-def steepened(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
-    """Return the entries of an image that say as inexactly as a model how steeply each thing is seen."""
-    wrong = _STEEP_OF_VIEW * random.standard_normal() + _STEEP * random.standard_normal(len(entries))
-    return [
-        replace(entry, steep=_USUAL + _SAID * (entry.steep - _USUAL) + float(by))
-        for entry, by in zip(entries, wrong, strict=True)
-    ]
+def steepened(entry: Entry, random: np.random.Generator) -> Entry:
+    """Return an entry that says as inexactly as a model how steeply it is seen."""
+    leaning = _USUAL + _SAID * (entry.steep - _USUAL)
+    return replace(entry, steep=leaning + _STEEP * float(random.standard_normal()))
 
 
 def unsure(
@@ -315,10 +315,11 @@ def unsure(
         return dict(entries)
     common = scale + spread * random.standard_normal()
     found = {}
-    leaning = steepened(list(entries.values()), random)
-    for number, entry in zip(entries, leaning, strict=True):
+    for number, entry in entries.items():
         way, ahead, below, longest, height = common + np.array(_EACH) * random.standard_normal(len(_EACH))
         around = {"right": entry.right * way, "ahead": entry.ahead * ahead}
         lengths = {**around, "distance": entry.distance * way, "below": entry.below * below}
-        found[number] = replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height)
+        found[number] = replace(
+            steepened(entry, random), **lengths, longest=entry.longest * longest, height=entry.height * height
+        )
     return found

@@ -34,7 +34,7 @@ _FIELDS = {
     "above_below": "yh",  # of things that lie on each other the upper one ends higher in the image
     "relative_distance": "ra",
     "camera_distance": "d",
-    "object_distance": "rawdl",
+    "object_distance": "ral",
     "object_size": "l",
     "object_height": "t",
     "object_camera": "ra",
@@ -48,7 +48,7 @@ _OF_TWO = (*_SIDED, "object_distance")
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
 _PLACE_AROUND = "ra"
-_FOCAL = 0.89  # focal length over the image's width, as cameras have it
+_HALVES = 0.4  # of two longest sides that point anywhere, what lies on the way between the middles
 
 
 def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], named: str = "") -> str:
@@ -140,7 +140,7 @@ def _words(task: str, entry: Entry) -> str:
 
 def _lower_edge(entry: Entry) -> str:
     """Return where a thing ends in the image, as far as what was quoted says it."""
-    middle, tall = (_number(field_words(entry)[field]) for field in "yh")
+    middle, tall = (int(field_words(entry)[field][2:]) for field in "yh")
     return number_word("y", middle + tall / 2)
 
 
@@ -150,31 +150,20 @@ def _way_between(first: Entry, second: Entry) -> list[str]:
 
 
 def _apart(first: Entry, second: Entry) -> list[str]:
-    """Return how far apart two things are, worked out from what was quoted: how wide each is, how far to the right one middle
-    is of the other, how far ahead, and how far both together, and what half of each thing leaves of that.
+    """Return how far apart two things are, worked out from what was quoted: to the right, ahead, the way between their middles,
+    and what about their halves leave of it.
     """
     fields = [field_words(entry) for entry in (first, second)]
-    wide = [_wide(each) for each in fields]
-    right, ahead = (abs(_number(fields[0][field]) - _number(fields[1][field])) for field in _PLACE_AROUND)
+    lengths = sum(int(each["l"][2:]) for each in fields) * STEPS["l"]
+    right, ahead = (abs(int(fields[0][field][2:]) - int(fields[1][field][2:])) for field in _PLACE_AROUND)
     way = math.hypot(right * STEPS["r"], ahead * STEPS["a"])
-    left = max(way - sum(map(_number, wide)) / 2 * STEPS["l"], 0.0)
+    left = max(way - _HALVES * lengths, 0.0)
     return [
-        *wide,
         number_word("r", right),
         number_word("a", ahead),
         number_word("r", way / STEPS["r"]),
         number_word("l", left / STEPS["l"]),
     ]
-
-
-def _wide(fields: Mapping[str, str]) -> str:
-    """Return how wide a thing is: as the image shows it from that far away, and no more than its longest side."""
-    seen = _number(fields["w"]) / 100 / _FOCAL * _number(fields["d"]) * STEPS["d"]
-    return number_word("l", min(seen / STEPS["l"], _number(fields["l"])))
-
-
-def _number(word: str) -> int:
-    return int(word[2:])
 
 
 # What is worked out about two things by more than to compare what is quoted: each returns what is quoted, and what follows.
