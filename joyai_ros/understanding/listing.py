@@ -13,7 +13,9 @@ down.
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
 thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it
 is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image
-find the things, windows round each show it once more.
+find the things, windows round each show it once more. What a thing is, and the lengths, are asked of the mirror image as well,
+and are what both say on average; then places are brought together with the boxes
+(:mod:`joyai_ros.understanding.lines_of_sight`).
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 
@@ -55,7 +57,7 @@ NUMBERS = {
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
 _MARK = re.compile(r" \(mark \d+\)")
 STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "b": 0.02, "l": 0.005, "t": 0.005}  # metres of one step of a length
-_AHEAD = 50  # steps: straight ahead
+AHEAD = 50  # steps: straight ahead
 _MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
 # Of the windows that find things: the side, as a share of the image's longer one, and how far they lie apart, as a share of it.
@@ -132,7 +134,7 @@ def field_words(entry: Entry) -> dict[str, str]:
 def _length_words(entry: Entry) -> list[str]:
     lengths = (entry.right, entry.ahead, entry.distance, entry.below, entry.longest, entry.height)
     steps = [length / STEPS[field] for field, length in zip(LENGTH_FIELDS, lengths, strict=True)]
-    return _numbers(LENGTH_FIELDS, (steps[0] + _AHEAD, *steps[1:]))
+    return _numbers(LENGTH_FIELDS, (steps[0] + AHEAD, *steps[1:]))
 
 
 def window_round(box: Box2D, shape: tuple[int, ...], margin: float = _MARGIN) -> Box2D:
@@ -199,6 +201,12 @@ def in_image(box: Box2D, window: Box2D) -> Box2D:
     found = (x0 + box[0] * wide, y0 + box[1] * high, x0 + box[2] * wide, y0 + box[3] * high)
     left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in found)
     return left, top, right, bottom
+
+
+def mirrored_box(box: Box2D) -> Box2D:
+    """Return a box as a mirror shows it, as shares of the sides of an image or a window."""
+    x0, y0, x1, y1 = box
+    return 1.0 - x1, y0, 1.0 - x0, y1
 
 
 def box_of(words: str) -> Box2D:

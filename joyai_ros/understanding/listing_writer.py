@@ -15,7 +15,9 @@ from joyai_ros.geometry.arrays import ColorImage
 from joyai_ros.geometry.boxes import Box2D, box2d_iou
 from joyai_ros.understanding.backend import ModelError
 from joyai_ros.understanding.chat import Chat, ChatEncoder
+from joyai_ros.understanding.lines_of_sight import in_line
 from joyai_ros.understanding.listing import (
+    AHEAD,
     BOX_FIELDS,
     EVIDENCE_END,
     LENGTH_FIELDS,
@@ -25,6 +27,7 @@ from joyai_ros.understanding.listing import (
     NOTHING,
     NUMBERS,
     STEEP,
+    STEPS,
     UNKNOWN,
     Marks,
     box_of,
@@ -34,6 +37,8 @@ from joyai_ros.understanding.listing import (
     in_image,
     mark_word,
     marks_in_order,
+    mirrored_box,
+    number_word,
     window_round,
     windows_over,
     within,
@@ -42,7 +47,9 @@ from joyai_ros.understanding.network import Features, Network, Prefix
 from joyai_ros.understanding.tasks import COLORS
 
 _T = TypeVar("_T")
+_Seen: TypeAlias = tuple[Box2D, str]  # the box of an entry, and what it holds
 _Start: TypeAlias = tuple[str, Box2D]  # of an entry: its mark, and its box
+_View: TypeAlias = tuple[int, Box2D]  # the place of an image, and a window of it
 _NEXT, _END = ";", "."
 _EVIDENCE = 360  # tokens, at most
 _BOX, _CONTENT, _LENGTHS = len(BOX_FIELDS), 3, len(LENGTH_FIELDS)  # tokens of an entry
@@ -110,11 +117,13 @@ class ListingWriter:
         views = [
             (place, box, window_round(box, images[place].shape)) for place, each in enumerate(starts) for _, box in each
         ]
-        contents = iter(self._in_parts(partial(self._contents, images, views), range(len(views)), together * _AT_ONCE))
-        entries = [["".join(box_words(box)) + next(contents) for _, box in each] for each in starts]
-        whole = self._with_lengths(entries, together)
-        marks_of = [[mark for mark, _ in each] for each in starts]
-        return [_NEXT.join(map(str.__add__, *both)) + _END for both in zip(marks_of, whole, strict=True)]
+        contents = iter(self._contents(images, views, together))
+        seen = [[(box, next(contents)) for _, box in each] for each in starts]
+        lengths = self._with_lengths(seen, [image.shape[0] / image.shape[1] for image in images], together)
+        return [
+            _NEXT.join(mark + _seen(*each) + more for (mark, _), each, more in zip(*entries, strict=True)) + _END
+            for entries in zip(starts, seen, lengths, strict=True)
+        ]
 
     def with_evidence(self, chats: Sequence[Chat], prefixes: Sequence[Prefix]) -> list[Chat]:
         """Return questions with the evidence that the model writes for each: what of its listing the answer follows from.
@@ -174,16 +183,51 @@ class ListingWriter:
         return sure
 
     def _looks(
-        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], least: float, together: int
+        self, images: Sequence[ColorImage], views: Sequence[_View], least: float, together: int
     ) -> list[_Found | None]:
-        """Return what windows show, each given with the place of its image; None where nothing is, or less sure than that."""
+        """Return what windows show; None where nothing is, or less sure than that."""
         return self._in_parts(partial(self._glances, images, views, least), range(len(views)), together * _AT_ONCE)
 
-    def _with_lengths(self, entries: Sequence[list[str]], together: int) -> list[list[str]]:
-        """Return the entries of each image with their lengths."""
-        return self._by_size(
-            lambda some: self._lengths([entries[place] for place in some]), [len(each) for each in entries], together
+    def _contents(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], together: int
+    ) -> list[str]:
+        """Return what some boxes hold, each of an image and with the window that shows it: kind, colour and steepness, as it
+        looks there and in a mirror, on average.
+        """
+        looks = [
+            self._in_parts(partial(self._held, images, views, flip), range(len(views)), together * _AT_ONCE)
+            for flip in (False, True)
+        ]
+        texts = []
+        for both in zip(*looks, strict=True):
+            kind, color, steep = (torch.stack(shares).mean(0) for shares in zip(*both, strict=True))
+            words = (
+                self._word(int(each[share.argmax()])) for each, share in ((self._kinds, kind), (self._colors, color))
+            )
+            texts.append("".join(words) + NUMBERS[STEEP][int(_median(steep))])
+        return texts
+
+    def _with_lengths(
+        self, entries: Sequence[Sequence[_Seen]], aspects: Sequence[float], together: int
+    ) -> list[list[str]]:
+        """Return the lengths of the entries of each image: those worked out for it and for its mirror image, on average, and
+        brought together with where the boxes are.
+
+        Args:
+            entries: of each image.
+            aspects: of each, height over width.
+            together: of images at the same time, at most.
+        """
+        mirrored = [[(mirrored_box(box), held) for box, held in reversed(each)] for each in entries]
+        texts = [[_seen(*each) for each in some] for some in (*entries, *mirrored)]
+        found = self._by_size(
+            lambda some: self._lengths([texts[place] for place in some]), [len(each) for each in texts], together
         )
+        both = zip(found[: len(entries)], found[len(entries) :], strict=True)
+        return [
+            _agreed([box for box, _ in each], *lengths, aspect) if each else []
+            for each, lengths, aspect in zip(entries, both, aspects, strict=True)
+        ]
 
     def _by_size(
         self, write: Callable[[Sequence[int]], list[_T]], sizes: Sequence[Hashable], together: int
@@ -203,13 +247,12 @@ class ListingWriter:
         return [text for at in range(0, len(places), step) for text in write(places[at : at + step])]
 
     def _glances(
-        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D]], least: float, some: Sequence[int]
+        self, images: Sequence[ColorImage], views: Sequence[_View], least: float, some: Sequence[int]
     ) -> list[_Found | None]:
-        """Return what is in the middle of some windows, each of an image; None where it is less sure than that."""
+        """Return what is in the middle of some windows; None where it is less sure than that."""
         shown = [views[place] for place in some]
-        pen, logits = self._windows(
-            [cut_out(images[place], window) for place, window in shown], [w for _, w in shown], _BOX
-        )
+        cuts = [cut_out(images[place], window) for place, window in shown]
+        pen, logits = self._windows(cuts, [window for _, window in shown], _BOX)
         first = torch.cat([self._nothing, self._numbers[BOX_FIELDS[0]]])
         sure = 1.0 - logits[:, first].softmax(-1)[:, 0]
         kept = (sure > least).nonzero()[:, 0].tolist()
@@ -220,7 +263,7 @@ class ListingWriter:
         logits = logits[kept]
         texts = [""] * len(kept)
         for field in BOX_FIELDS:
-            values = self._median(logits, field)
+            values = _median(self._share(logits, field))
             texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
             if field != BOX_FIELDS[-1]:
                 logits = pen.put(self._numbers[field][values][:, None].tolist())
@@ -228,21 +271,22 @@ class ListingWriter:
             found[row] = _Found(in_image(box_of(text), shown[row][1]), float(sure[row]))
         return found
 
-    def _contents(
-        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], some: Sequence[int]
-    ) -> list[str]:
-        """Return what some boxes hold, each of an image and with the window that shows it: kind, colour and steepness."""
+    def _held(
+        self, images: Sequence[ColorImage], views: Sequence[tuple[int, Box2D, Box2D]], flip: bool, some: Sequence[int]
+    ) -> list[tuple[Tensor, ...]]:
+        """Return how likely some boxes hold each kind and colour, and are seen how steeply, as it looks or in a mirror."""
         shown = [views[place] for place in some]
-        given = ["".join(box_words(within(box, window))) for _, box, window in shown]
         cuts = [cut_out(images[place], window) for place, _, window in shown]
-        pen, logits = self._windows(cuts, [window for _, _, window in shown], _BOX + _CONTENT, given)
-        texts = [""] * len(logits)
+        boxes, windows = [within(box, window) for _, box, window in shown], [window for *_, window in shown]
+        if flip:
+            cuts = [np.ascontiguousarray(cut[:, ::-1]) for cut in cuts]
+            boxes, windows = ([mirrored_box(each) for each in some] for some in (boxes, windows))
+        pen, logits = self._windows(cuts, windows, _BOX + _CONTENT, ["".join(box_words(box)) for box in boxes])
+        found = []
         for words in (self._kinds, self._colors):
-            chosen = words[logits[:, words].argmax(-1)].tolist()
-            texts = [text + self._word(token) for text, token in zip(texts, chosen, strict=True)]
-            logits = pen.put([[token] for token in chosen])
-        values = self._median(logits, STEEP).tolist()
-        return [text + NUMBERS[STEEP][value] for text, value in zip(texts, values, strict=True)]
+            found.append(logits[:, words].softmax(-1))
+            logits = pen.put(words[found[-1].argmax(-1)][:, None].tolist())
+        return list(zip(*found, self._share(logits, STEEP), strict=True))
 
     def _windows(
         self, cuts: Sequence[ColorImage], windows: Sequence[Box2D], room: int, given: Sequence[str] = ()
@@ -251,9 +295,9 @@ class ListingWriter:
         prompts = ["".join(box_words(window)) for window in windows]
         return self._pen(prompts, self._look(cuts), room, given)
 
-    def _lengths(self, entries: Sequence[Sequence[str]]) -> list[list[str]]:
-        """Return the entries of images that have as many, with their lengths."""
-        found: list[list[str]] = [[] for _ in entries]
+    def _lengths(self, entries: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """Return the lengths of the entries of images that have as many, in steps."""
+        found: list[list[list[int]]] = [[] for _ in entries]
         if not entries[0]:
             return found
         room = len(entries[0]) * (_BOX + _CONTENT + _LENGTHS + 1)
@@ -262,22 +306,20 @@ class ListingWriter:
         for column in zip(*entries, strict=True):
             given = [self._encoded(text) for text in column]
             logits = pen.put([[*last, *now] for last, now in zip(before, given, strict=True)])
-            texts = list(column)
+            numbers = []
             for field in LENGTH_FIELDS:
-                values = self._median(logits, field)
-                texts = [text + NUMBERS[field][value] for text, value in zip(texts, values.tolist(), strict=True)]
-                last = self._numbers[field][values][:, None]
+                numbers.append(_median(self._share(logits, field)))
+                last = self._numbers[field][numbers[-1]][:, None]
                 if field != LENGTH_FIELDS[-1]:
                     logits = pen.put(last.tolist())
             before = torch.cat([last, self._next.expand(len(last), 1)], dim=1).tolist()
-            for each, text in zip(found, texts, strict=True):
-                each.append(text)
+            for each, lengths in zip(found, torch.stack(numbers, dim=1).tolist(), strict=True):
+                each.append(lengths)
         return found
 
-    def _median(self, logits: Tensor, field: str) -> Tensor:
-        """Return the numbers of a field by their median: of one that is not sure, half of the probability is to each side."""
-        share = logits[:, self._numbers[field]].softmax(-1).cumsum(-1)
-        return (share < 0.5).sum(-1).clamp(max=len(NUMBERS[field]) - 1)
+    def _share(self, logits: Tensor, field: str) -> Tensor:
+        """Return how likely each number of a field is."""
+        return logits[:, self._numbers[field]].softmax(-1)
 
     def _pen(
         self, prompts: Sequence[str], images: Sequence[Features], room: int, given: Sequence[str] = ()
@@ -330,6 +372,30 @@ class _Pen:
         if rows and len(rows) < self._rows:
             self._cache.batch_select_indices(torch.tensor(rows, device=self._network.device))
             self._rows = len(rows)
+
+
+def _median(shares: Tensor) -> Tensor:
+    """Return numbers by their median, from how likely each is: of one that is not sure, half is to each side."""
+    return (shares.cumsum(-1) < 0.5).sum(-1).clamp(max=shares.shape[-1] - 1)
+
+
+def _agreed(
+    boxes: Sequence[Box2D], lengths: Sequence[Sequence[int]], mirrored: Sequence[Sequence[int]], aspect: float
+) -> list[str]:
+    """Return the lengths of the entries of an image, from what was worked out in steps for it and for its mirror image."""
+    plain, other = np.array(lengths, dtype=np.float64), np.array(mirrored, dtype=np.float64)[::-1]
+    ahead, steps = np.array([AHEAD, 0, 0, 0, 0, 0]), np.array([STEPS[field] for field in LENGTH_FIELDS])
+    other[:, 0] = 2 * AHEAD - other[:, 0]
+    found = ((plain + other) / 2 - ahead) * steps
+    found[:, :4] = in_line(boxes, found[:, :4], found[:, 5], aspect)
+    return [
+        "".join(number_word(field, value) for field, value in zip(LENGTH_FIELDS, entry, strict=True))
+        for entry in (found / steps + ahead).tolist()
+    ]
+
+
+def _seen(box: Box2D, held: str) -> str:
+    return "".join(box_words(box)) + held
 
 
 def _given(marks: Marks) -> list[_Start]:

@@ -12,9 +12,9 @@ ENTRIES = {2: MUG, 5: BOX, 7: BALL}
 def test_it_quotes_the_fields_in_the_order_of_the_question():
     assert evidence_of("left_right", (5, 2), ENTRIES) == " r40 r54 more\n"
     assert evidence_of("object_size", (2,), ENTRIES) == " l24\n"
-    assert evidence_of("object_distance", (2, 5), ENTRIES) == " r54 a41 l24 r40 a30 l40 r14 a11 r26 l27\n", (
-        "0.14 and 0.22 give 0.26 m, less 0.4 of 0.12 and 0.2"
-    )
+    assert evidence_of("object_distance", (2, 5), ENTRIES) == (
+        " r54 a41 l24 r40 a30 l40 r14 a11 r26 w20 d45 l24 l24 w10 d35 l40 l16 l32\n"
+    ), "0.14 and 0.22 give 0.26 m, less half of 0.12 and of 0.08, which is how wide the box looks, 0.7 m away"
     assert evidence_of("color", (5,), ENTRIES) == " blue\n"
     assert evidence_of("above_below", (2, 5), ENTRIES) == " y50 h20 y30 h20 y60 y40 less\n", "lower edges"
 
@@ -25,8 +25,10 @@ def test_where_a_mark_is_the_answer_the_better_of_two_is_kept():
     assert evidence_of("depth_order", (5, 7), ENTRIES) == " (mark 5) d35 (mark 7) d50 more (mark 5) d35\n"
     assert evidence_of("relative_size", (2, 5), ENTRIES) == " (mark 2) l24 (mark 5) l40 more (mark 5) l40\n"
     assert evidence_of("relative_height", (5, 2), ENTRIES) == " (mark 5) t30 (mark 2) t20 less (mark 5) t30\n"
-    to_mug, to_ball = " r40 a30 l40 r54 a41 l24 r14 a11 r26", " r40 a30 l40 r80 a45 l12 r40 a15 r50"
-    wanted = f"{to_mug} (mark 2) l27{to_ball} (mark 7) l79 more (mark 2) l27\n"
+    box, box_wide = " r40 a30 l40", " w10 d35 l40 l16"
+    to_mug = f"{box} r54 a41 l24 r14 a11 r26{box_wide} w20 d45 l24 l24"
+    to_ball = f"{box} r80 a45 l12 r40 a15 r50{box_wide} w10 d50 l12 l12"
+    wanted = f"{to_mug} (mark 2) l32{to_ball} (mark 7) l86 more (mark 2) l32\n"
     assert evidence_of("relative_distance", (5, 2, 7), ENTRIES) == wanted, "what object_distance says of each"
 
 

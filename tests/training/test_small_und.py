@@ -39,7 +39,9 @@ def test_it_is_whole_and_small():
     assert sum(path.stat().st_size for path in folder.rglob("*")) < 10e6
     assert not [path for path in folder.rglob("*") if path.suffix not in (".safetensors", ".json", ".jinja", ".txt")]
     assert CARD.listing and CARD.dtype == "float16"
-    assert CARD.training["command"] == "joyai-ros train mllm models/recipes/small-und.yaml --out out/small-und"
+    assert CARD.training["command"] == (
+        "joyai-ros train mllm models/recipes/small-und-lengths.yaml --out out/small-und-lengths"
+    )
 
 
 def test_it_can_be_the_text_encoder_of_a_pipeline(opened):

@@ -31,6 +31,7 @@ from joyai_ros.understanding.listing import (
     in_image,
     listing_text,
     marks_in_order,
+    mirrored_box,
     quoted,
     seen_text,
     window_round,
@@ -215,6 +216,27 @@ def test_boxes_that_are_known_are_given(backend):
     first, second = with_boxes.removesuffix(".").split(";")
     assert first.startswith(" (mark 3) x15 y30 w10 h20 ") and second.startswith(" (mark 1) x60 y20 w20 h20 ")
     assert re.fullmatch(ENTRY, first.removeprefix(" (mark 3)")) and empty == "."
+
+
+def test_a_mirror_image_is_listed_as_it_is_the_other_way_round(backend):
+    random = np.random.default_rng(1)
+    image = random.integers(0, 255, (100, 200, 3), np.uint8)
+    boxes = ((0.10, 0.20, 0.30, 0.60), (0.36, 0.50, 0.44, 0.70), (0.60, 0.10, 0.90, 0.70))
+    mirrored = tuple(mirrored_box(box) for box in boxes)
+    requests = [
+        dataclasses.replace(LEFT, images=(each,), marks=(known,))
+        for each, known in ((image, boxes), (np.ascontiguousarray(image[:, ::-1]), mirrored))
+    ]
+    backend.answer(requests)
+    plain, other = (text.removesuffix(".").split(";") for text in backend._memory.listings._held.values())
+    for entry, reflected in zip(plain, reversed(other), strict=True):
+        words, others = (re.findall(r" [a-z]\d\d| [a-z]+", text) for text in (entry, reflected))
+        assert len(words) == len(others) == 13
+        for one, another in zip(words, others, strict=True):
+            if one[1] in "xr" and one[2:].isdigit():
+                assert int(one[2:]) + int(another[2:]) == 100, (entry, reflected)
+            else:
+                assert one == another, (entry, reflected)
 
 
 def test_what_it_lists_can_be_looked_at(backend):

@@ -41,6 +41,7 @@ from joyai_ros.understanding.listing import (
     box_words,
     in_order,
     listing_text,
+    mirrored_box,
     quoted,
     seen_text,
 )
@@ -70,9 +71,10 @@ _SCALE_OF_BOTH, _SCALE_OF_VIEW = (
 )  # the same where two views of a scene are given: common to both, and of each
 _EACH = (0.02, 0.03, 0.04, 0.07, 0.09)  # and of each: of right and distance together, ahead, below, longest and height
 # How steeply a model says that things are seen: it leans to what is usual. The usual, the share that it says of what differs
-# from that, and the standard deviation.
-_USUAL, _SAID, _STEEP = math.radians(33.0), 0.65, math.radians(5.5)
-_MISTAKEN = 0.2  # share of the things whose lengths are worked out that may be called by another kind
+# from that, and standard deviations: common to all of an image, and of each.
+_USUAL, _SAID = math.radians(33.0), 0.8
+_STEEP_OF_VIEW, _STEEP = math.radians(3.0), math.radians(6.2)
+_MISTAKEN = 0.1  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
 _EXPOSURE = 0.15  # images are lighter or darker by up to this share
@@ -155,12 +157,8 @@ class Exercises(Sequence[Sample]):
         entries = entries_of(frame, marked, mirrored)
         if not entries:
             return self._looks(shard, frame, random, 1)
-        given = in_order(
-            [
-                replace(steepened(each, random), box=jittered(each.box, random), mark=None)
-                for each in mistaken(entries, random)
-            ]
-        )
+        seen = steepened(mistaken(entries, random), random)
+        given = in_order([replace(each, box=jittered(each.box, random), mark=None) for each in seen])
         return Sample(frame.id, LENGTHS, (), seen_text(given), listing_text(given), self._kind, asks=False)
 
     def _questions(self, frame: Frame, others: Sequence[Frame], random: np.random.Generator) -> Sample | None:
@@ -270,8 +268,7 @@ def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
             continue
         entry = _entry(frame, thing, basis @ thing.measured.obb.center, number if marked else None)
         if mirrored:
-            x0, y0, x1, y1 = entry.box
-            entry = replace(entry, box=(1.0 - x1, y0, 1.0 - x0, y1), right=-entry.right)
+            entry = replace(entry, box=mirrored_box(entry.box), right=-entry.right)
         found[number] = entry
     return found
 
@@ -295,10 +292,13 @@ def _entry(frame: Frame, thing: SeenObject, center: np.ndarray, mark: int | None
     )
 
 
-def steepened(entry: Entry, random: np.random.Generator) -> Entry:
-    """Return an entry that says as inexactly as a model how steeply it is seen."""
-    leaning = _USUAL + _SAID * (entry.steep - _USUAL)
-    return replace(entry, steep=leaning + _STEEP * float(random.standard_normal()))
+def steepened(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
+    """Return the entries of an image that say as inexactly as a model how steeply each thing is seen."""
+    wrong = _STEEP_OF_VIEW * random.standard_normal() + _STEEP * random.standard_normal(len(entries))
+    return [
+        replace(entry, steep=_USUAL + _SAID * (entry.steep - _USUAL) + float(by))
+        for entry, by in zip(entries, wrong, strict=True)
+    ]
 
 
 def unsure(
@@ -315,11 +315,10 @@ def unsure(
         return dict(entries)
     common = scale + spread * random.standard_normal()
     found = {}
-    for number, entry in entries.items():
+    leaning = steepened(list(entries.values()), random)
+    for number, entry in zip(entries, leaning, strict=True):
         way, ahead, below, longest, height = common + np.array(_EACH) * random.standard_normal(len(_EACH))
         around = {"right": entry.right * way, "ahead": entry.ahead * ahead}
         lengths = {**around, "distance": entry.distance * way, "below": entry.below * below}
-        found[number] = replace(
-            steepened(entry, random), **lengths, longest=entry.longest * longest, height=entry.height * height
-        )
+        found[number] = replace(entry, **lengths, longest=entry.longest * longest, height=entry.height * height)
     return found

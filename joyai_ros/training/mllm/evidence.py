@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from joyai_ros.training.mllm.motion_evidence import shifted
+from joyai_ros.understanding.lines_of_sight import FOCAL
 from joyai_ros.understanding.listing import (
     EVIDENCE_END,
     LESS,
@@ -48,7 +50,9 @@ _OF_TWO = (*_SIDED, "object_distance")
 _FOUND = ("count", "existence")  # of what was found among all
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
 _PLACE_AROUND = "ra"
-_HALVES = 0.4  # of two longest sides that point anywhere, what lies on the way between the middles
+_WIDE = "wdl"  # from what follows how wide a thing is
+_WORD = 4  # characters of a number: a space, a letter, two digits
+_Sum: TypeAlias = tuple[str, str]  # what is quoted, and what follows from it
 
 
 def evidence_of(task: str, about: Sequence[int], entries: Mapping[int, Entry], named: str = "") -> str:
@@ -140,7 +144,7 @@ def _words(task: str, entry: Entry) -> str:
 
 def _lower_edge(entry: Entry) -> str:
     """Return where a thing ends in the image, as far as what was quoted says it."""
-    middle, tall = (int(field_words(entry)[field][2:]) for field in "yh")
+    middle, tall = (_number(field_words(entry)[field]) for field in "yh")
     return number_word("y", middle + tall / 2)
 
 
@@ -150,25 +154,49 @@ def _way_between(first: Entry, second: Entry) -> list[str]:
 
 
 def _apart(first: Entry, second: Entry) -> list[str]:
-    """Return how far apart two things are, worked out from what was quoted: to the right, ahead, the way between their middles,
-    and what about their halves leave of it.
+    """Return how far apart two things are, worked out from what was quoted: the way between their middles; of each how wide it
+    is; and what half of both leaves of the way.
     """
+    across, wide = _across(first, second), [_width(entry) for entry in (first, second)]
+    return [across[1], *("".join(each) for each in wide), _left(across, *wide)[1]]
+
+
+def _across(first: Entry, second: Entry) -> _Sum:
+    """Return the way between the middles of two things, after how far to the right one is of the other, and how far ahead."""
     fields = [field_words(entry) for entry in (first, second)]
-    lengths = sum(int(each["l"][2:]) for each in fields) * STEPS["l"]
-    right, ahead = (abs(int(fields[0][field][2:]) - int(fields[1][field][2:])) for field in _PLACE_AROUND)
+    right, ahead = (abs(_number(fields[0][field]) - _number(fields[1][field])) for field in _PLACE_AROUND)
     way = math.hypot(right * STEPS["r"], ahead * STEPS["a"])
-    left = max(way - _HALVES * lengths, 0.0)
-    return [
-        number_word("r", right),
-        number_word("a", ahead),
-        number_word("r", way / STEPS["r"]),
-        number_word("l", left / STEPS["l"]),
-    ]
+    follows = number_word("r", right), number_word("a", ahead), number_word("r", way / STEPS["r"])
+    return "".join(_words("object_distance", entry) for entry in (first, second)), "".join(follows)
 
 
-# What is worked out about two things by more than to compare what is quoted: each returns what is quoted, and what follows.
-WORKED_OUT: tuple[Callable[[Entry, Entry], tuple[str, str]], ...] = (
-    partial(of_two, "object_distance"),
+def _width(entry: Entry) -> _Sum:
+    """Return how wide a thing is: as the image shows it from that far away, and no more than its longest side."""
+    fields = field_words(entry)
+    seen = _number(fields["w"]) / 100 / FOCAL * _number(fields["d"]) * STEPS["d"]
+    wide = number_word("l", min(seen / STEPS["l"], _number(fields["l"])))
+    return "".join(fields[field] for field in _WIDE), wide
+
+
+def _left(across: _Sum, *wide: _Sum) -> _Sum:
+    """Return what half of how wide two things are leaves of the way between their middles."""
+    way = across[1][-_WORD:]
+    halves = sum(_number(each[1]) for each in wide) * STEPS["l"] / 2
+    left = number_word("l", max(_number(way) * STEPS["r"] - halves, 0.0) / STEPS["l"])
+    return way + "".join(map("".join, wide)), left
+
+
+def _number(word: str) -> int:
+    return int(word[2:])
+
+
+# What is worked out about two things by more than to compare what is quoted: each returns what is quoted, and what follows. A
+# long line is practised part by part, and of its parts that with the root twice as often.
+WORKED_OUT: tuple[Callable[[Entry, Entry], _Sum], ...] = (
+    _across,
+    _across,
+    lambda first, _: _width(first),
+    lambda first, second: _left(_across(first, second), _width(first), _width(second)),
     partial(of_two, "above_below"),
     shifted,
 )
