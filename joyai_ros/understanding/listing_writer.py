@@ -44,6 +44,7 @@ from joyai_ros.understanding.listing import (
     within,
 )
 from joyai_ros.understanding.network import Features, Network, Prefix
+from joyai_ros.understanding.pen import Pen
 from joyai_ros.understanding.tasks import COLORS
 
 _T = TypeVar("_T")
@@ -141,7 +142,7 @@ class ListingWriter:
 
     def _evidence(self, suffixes: Sequence[Sequence[int]], prefixes: Sequence[Prefix]) -> list[list[int]]:
         """Return the evidence for questions of one length, each ended as it has to be."""
-        pen = _Pen(self._network, prefixes, len(suffixes[0]) + _EVIDENCE)
+        pen = Pen(self._network, prefixes, len(suffixes[0]) + _EVIDENCE)
         logits = pen.put([list(suffix) for suffix in suffixes])
         end = self._evidence_end
         lines: list[list[int]] = [[] for _ in suffixes]
@@ -290,7 +291,7 @@ class ListingWriter:
 
     def _windows(
         self, cuts: Sequence[ColorImage], windows: Sequence[Box2D], room: int, given: Sequence[str] = ()
-    ) -> tuple[_Pen, Tensor]:
+    ) -> tuple[Pen, Tensor]:
         """Return where it is written what windows show, after what is given of it; and the first logits."""
         prompts = ["".join(box_words(window)) for window in windows]
         return self._pen(prompts, self._look(cuts), room, given)
@@ -323,7 +324,7 @@ class ListingWriter:
 
     def _pen(
         self, prompts: Sequence[str], images: Sequence[Features], room: int, given: Sequence[str] = ()
-    ) -> tuple[_Pen, Tensor]:
+    ) -> tuple[Pen, Tensor]:
         """Return where answers to prompts of one length are written, and the first logits.
 
         Args:
@@ -336,7 +337,7 @@ class ListingWriter:
         chats = [self._chat.encode("", prompt, counts) for prompt in prompts]
         shown = [[image] for image in images] or [[] for _ in prompts]
         prefixes = self._network.prefixes(chats[0].prefix, shown)
-        pen = _Pen(self._network, prefixes, len(chats[0].suffix) + room)
+        pen = Pen(self._network, prefixes, len(chats[0].suffix) + room)
         begun = given or [""] * len(chats)
         return pen, pen.put([[*chat.suffix, *self._encoded(text)] for chat, text in zip(chats, begun, strict=True)])
 
@@ -351,27 +352,6 @@ class ListingWriter:
                 f"the model's card says that it writes listings, but its tokenizer has no token {missing!r}; check the card"
             )
         return torch.tensor([tokens[0] for tokens in found], device=self._network.device)
-
-
-class _Pen:
-    """What is written so far, side by side."""
-
-    def __init__(self, network: Network, prefixes: Sequence[Prefix], room: int) -> None:
-        self._network, self._position, self._rows = network, prefixes[0].position, len(prefixes)
-        self._cache = network.branch(prefixes, room)
-
-    def put(self, tokens: Sequence[Sequence[int]]) -> Tensor:
-        """Write as many tokens in each row; return the (rows, vocabulary) logits of the next ones."""
-        ids = torch.tensor(tokens, device=self._network.device)
-        positions = (self._position + torch.arange(ids.shape[1], device=ids.device)).expand_as(ids)
-        self._position += ids.shape[1]
-        return self._network.extend(self._cache, ids, positions, None)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with some rows."""
-        if rows and len(rows) < self._rows:
-            self._cache.batch_select_indices(torch.tensor(rows, device=self._network.device))
-            self._rows = len(rows)
 
 
 def _median(shares: Tensor) -> Tensor:
