@@ -106,6 +106,11 @@ def explain(error: Exception, place: Place, streamed: int, tries: int) -> ModelE
         return ModelError(
             f"the model server at {place.url} broke off {_after(streamed)}: {said}; ask again when it is back"
         )
+    if _hung_up(error):
+        return ModelError(
+            f"the model server at {place.url} took the question and hung up ({_times(tries)}: {said}); "
+            "look at its log, and ask again when it is back"
+        )
     if isinstance(error, (openai.APIConnectionError, *_TRANSPORT)):
         return ModelError(
             f"no model server answers at {place.url} ({_times(tries)}: {said}); start it, or correct its URL"
@@ -126,6 +131,12 @@ def _explain_status(status: int, said: str, place: Place, tries: int) -> str:
     if status >= _SERVER_FAULT:
         return f"{who} failed ({_times(tries)}, {status}: {said}); look at its log"
     return f"{who} refused the question ({status}: {said}); ask for what it can do"
+
+
+def _hung_up(error: Exception) -> bool:
+    """Return whether a connection that stood was lost, as when the server dies or has just ended an idle connection."""
+    cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+    return type(cause).__name__ in ("ReadError", "RemoteProtocolError", "WriteError")
 
 
 def _is_memory(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import struct
 import threading
 import time
 
@@ -84,6 +85,23 @@ def test_no_server_at_all(connect):
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         with pytest.raises(ModelError, match=rf"no model server answers at {url} \(asked 2 times.*start it"):
             connect(url, model="m", retries=1).answer([question()])
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_server_that_hangs_up_is_not_called_absent(connect, reset):
+    def hang_up(handler: Handler) -> None:
+        if reset:  # what a killed process leaves behind
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            for part in (handler.rfile, handler.wfile, handler.connection):
+                part.close()
+        handler.close_connection = True
+
+    with serving(hang_up, hang_up, says(LEFT)) as server:
+        backend = connect(server, retries=1)
+        with pytest.raises(ModelError, match=rf"{server.url} took the question and hung up \(asked 2 times.*log"):
+            backend.answer([question()])
+        assert backend.answer([question()])[0].text == LEFT
+    assert len(server.bodies) == 3
 
 
 def test_a_silent_server_is_given_up_and_not_asked_twice(connect):
