@@ -1,10 +1,10 @@
 """Places that a listing estimates, brought together with where its boxes are in the image.
 
 A language model that writes one number after the other does not keep them in step: how far to the right a thing is and how far
-ahead go together with where its box is, and things that stand on one surface have their feet on one level. So places are put
-on the lines of sight through the middles of the boxes, at the pitch that agrees with all of them, and moved along these towards
-that level (after Hoiem, Efros and Hebert, "Putting Objects in Perspective", CVPR 2006). Estimates agree with each other then;
-they are not measurements.
+ahead go together with where its box is; things that stand on one surface have their feet on one level, and what stands on
+another thing is where that is. So places are put on the lines of sight through the middles of the boxes, at the pitch that
+agrees with all of them, and moved along these towards that level, or to the place of what they stand on (after Hoiem, Efros and
+Hebert, "Putting Objects in Perspective", CVPR 2006). Estimates agree with each other then; they are not measurements.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ Array = NDArray[np.float64]
 FOCAL = 0.89  # focal length over the image's width, as cameras have it
 _TURNS = 6  # in which the pitch is found
 _STEEPEST = 1.5  # radians, of a camera
-_TO_LEVEL = 0.5  # of the way that a thing moves, which would stand where the others do
-_SPREAD = 0.1  # standard deviation of a distance, as a share of it: what is further off than that stands elsewhere
-_FLAT = 0.05  # sine of the steepness below which a level says nothing of a distance
+# Of the way to where it would stand a thing moves so much, and the standard deviation of its distance, as a share of it: what
+# is further off than that stands elsewhere. Of what stands on another thing the distance was worked out as if it did not.
+_ON_GROUND, _ON_ANOTHER = (0.5, 0.1), (1.0, 0.6)
+_STOREYS = 3  # of things that stand one on the other
+_FLAT = 0.05  # sine of the steepness below which a level says nothing of a distance; and the least cosine, and metres
 
 
-def in_line(boxes: Sequence[Box2D], places: Array, heights: Array, aspect: float) -> Array:
+def in_line(
+    boxes: Sequence[Box2D], places: Array, heights: Array, likely: Array, under: NDArray[np.int64], aspect: float
+) -> Array:
     """Return places that agree with the boxes and with each other.
 
     Args:
@@ -34,6 +38,8 @@ def in_line(boxes: Sequence[Box2D], places: Array, heights: Array, aspect: float
         places: (N, 4) metres: to the right, ahead, distance and below the camera, of the middles of things, in the levelled
             frame of the viewer; N >= 1.
         heights: (N,) metres, of the things.
+        likely: (N,) how likely each stands on another thing; see :func:`joyai_ros.understanding.stacks.stacked`.
+        under: (N,) the number of that other thing.
         aspect: of the image, height over width.
 
     Returns:
@@ -44,12 +50,24 @@ def in_line(boxes: Sequence[Box2D], places: Array, heights: Array, aspect: float
     distance = (distance + np.hypot(level, below)) / 2.0
     sights = _sights(boxes, np.arctan2(below, level), aspect)
     down = sights[:, 2]
-    foot = np.median(distance * down + heights / 2.0)
-    standing = np.maximum((foot - heights / 2.0) / np.maximum(down, _FLAT), _FLAT)
-    off = np.log(standing / np.maximum(distance, _FLAT)) * (down > _FLAT)
-    distance = distance * np.exp(_TO_LEVEL * np.exp(-np.square(off / _SPREAD) / 2.0) * off)
+    ground = np.median(distance * down + heights / 2.0)
+    standing = np.maximum((ground - heights / 2.0) / np.maximum(down, _FLAT), _FLAT)
+    to_ground = (1.0 - likely) * _towards(distance, standing, *_ON_GROUND) * (down > _FLAT)
+    # What stands on another thing is where that one is, whatever its height.
+    level = np.maximum(np.hypot(sights[:, 0], sights[:, 1]), _FLAT)
+    moved = distance * np.exp(to_ground)
+    for _ in range(_STOREYS):
+        there = (moved * level)[under] / level
+        moved = distance * np.exp(to_ground + likely * _towards(distance, there, *_ON_ANOTHER))
+    distance = moved
     across, front, low = (sights * distance[:, None]).T
     return np.stack([across, front, distance, low], axis=1)
+
+
+def _towards(distance: Array, other: Array, share: float, spread: float) -> Array:
+    """Return the logarithm of how far a distance moves towards another: a share of the way, and hardly where it is far off."""
+    off = np.log(np.maximum(other, _FLAT) / np.maximum(distance, _FLAT))
+    return np.asarray(share * np.exp(-np.square(off / spread) / 2.0) * off, dtype=np.float64)
 
 
 def _sights(boxes: Sequence[Box2D], steep: Array, aspect: float) -> Array:

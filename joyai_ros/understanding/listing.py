@@ -11,11 +11,12 @@ far ahead, how far from the camera and how far below it (in steps of 2 cm), and 
 down.
 
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
-thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, and how steeply it
+thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each, how steeply it
 is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image
 find the things, windows round each show it once more. What a thing is, and the lengths, are asked of the mirror image as well,
-and are what both say on average; then places are brought together with the boxes
-(:mod:`joyai_ros.understanding.lines_of_sight`).
+and are what both say on average; then places are brought together with the boxes and with what stands on what
+(:mod:`joyai_ros.understanding.lines_of_sight`). Of that, how high a thing stands above what most things stand on, windows show
+as well; it is not part of a listing (:mod:`joyai_ros.understanding.stacks`).
 Where boxes are known, because a question points at marks, they are given. Each entry then stands behind its mark, and a prompt
 quotes the entries of the marks that it is about.
 
@@ -48,17 +49,26 @@ LESS, MORE = " less", " more"  # how two numbers compare, in evidence
 UNKNOWN = " thing"  # kind or colour that is not known
 BOX_FIELDS, LENGTH_FIELDS = "xywh", "radblt"
 STEEP = "s"  # field of the degrees by which a thing is looked down at
-_LETTERS = {"s": "y", "b": "y"}  # of fields that are written with another's
+RAISED = "u"  # field of how high the foot of a thing is above what most things stand on
+_LETTERS = {"s": "y", "b": "y", "u": "t"}  # of fields that are written with another's
 # By field, the words for its numbers from 0.
 NUMBERS = {
     field: tuple(f" {_LETTERS.get(field, field)}{number:02d}" for number in range(100))
-    for field in BOX_FIELDS + STEEP + LENGTH_FIELDS
+    for field in BOX_FIELDS + STEEP + RAISED + LENGTH_FIELDS
 }
 Marks: TypeAlias = tuple[Box2D | None, ...]  # of one image, by number from 1; shares of its width and height, 0 to 1
 _MARK = re.compile(r" \(mark \d+\)")
-STEPS = {"r": 0.01, "a": 0.02, "d": 0.02, "b": 0.02, "l": 0.005, "t": 0.005}  # metres of one step of a length
+STEPS = {
+    "r": 0.01,
+    "a": 0.02,
+    "d": 0.02,
+    "b": 0.02,
+    "l": 0.005,
+    "t": 0.005,
+    RAISED: 0.005,
+}  # metres of one step of a length
 AHEAD = 50  # steps: straight ahead
-_MARGIN = 1.3  # side of what is cut out, over the longer side of the box
+MARGIN = 1.3  # side of what is cut out, over the longer side of the box
 _LEAST_SIDE = 8  # pixels of an image that are cut out at least
 # Of the windows that find things: the side, as a share of the image's longer one, and how far they lie apart, as a share of it.
 _SCANS = ((SCANNED, 0.25), (0.18, 0.35))
@@ -76,6 +86,7 @@ class Entry:
         longest, height: of its 3D box.
         steep: radians by which the way from the camera to that middle points below the horizon.
         mark: its number on the image; None where it has none.
+        raised: how high its foot is above what most things in the image stand on, metres.
     """
 
     box: Box2D
@@ -89,6 +100,7 @@ class Entry:
     height: float
     steep: float
     mark: int | None = None
+    raised: float = 0.0
 
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
@@ -122,6 +134,11 @@ def steep_word(entry: Entry) -> str:
     return number_word(STEEP, math.degrees(entry.steep))
 
 
+def raised_word(entry: Entry) -> str:
+    """Return how high a thing stands above what most things stand on, of which no listing says anything."""
+    return number_word(RAISED, entry.raised / STEPS[RAISED])
+
+
 def _seen_words(entry: Entry) -> list[str]:
     return [*box_words(entry.box), *content_words(entry), steep_word(entry)]
 
@@ -137,7 +154,7 @@ def _length_words(entry: Entry) -> list[str]:
     return _numbers(LENGTH_FIELDS, (steps[0] + AHEAD, *steps[1:]))
 
 
-def window_round(box: Box2D, shape: tuple[int, ...], margin: float = _MARGIN) -> Box2D:
+def window_round(box: Box2D, shape: tuple[int, ...], margin: float = MARGIN) -> Box2D:
     """Return the square window that shows a box, which may reach beyond the image.
 
     Args:

@@ -108,8 +108,8 @@ def explain(error: Exception, place: Place, streamed: int, tries: int) -> ModelE
         )
     if _hung_up(error):
         return ModelError(
-            f"the model server at {place.url} took the question and hung up ({_times(tries)}: {said}); "
-            "look at its log, and ask again when it is back"
+            f"the model server at {place.url} ended the connection without an answer ({_times(tries)}: {said}); "
+            "look at its log and ask again when it is back, or correct its URL"
         )
     if isinstance(error, (openai.APIConnectionError, *_TRANSPORT)):
         return ModelError(

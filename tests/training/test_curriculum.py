@@ -72,10 +72,12 @@ def test_windows_are_asked_of_parts_of_images_and_comparisons_of_none(exercises)
         assert (
             sample.prompt == "".join(box_words(image.window)) and re.fullmatch(BOX, sample.prompt) and not sample.asks
         )
-        assert re.fullmatch(rf"{SEEN}|\.", sample.answer)
+        assert re.fullmatch(rf"{SEEN} t\d\d|\.", sample.answer)
         words = re.findall(r" \S+|\.", sample.answer)
-        told = words[4] if len(words) > 1 else words[0]  # what is there, or that nothing is
-        assert sorted(word for *_, word in image.shows) == sorted([*words, told, told]), "which counts three times"
+        told = (
+            [words[4], words[-1]] if len(words) > 1 else words
+        )  # what is there and how high it stands, or that nothing is
+        assert sorted(word for *_, word in image.shows) == sorted([*words, *told, *told]), "which counts three times"
     assert {s.images[0].mirrored for s in exercises["windows"][:VARIANTS]} == {False, True}
     for sample in exercises["lengths"][: 2 * VARIANTS]:
         assert not sample.images and not sample.asks
@@ -263,6 +265,27 @@ def test_a_listing_says_where_things_are(opened):
             words = listing_text(plain).removesuffix(".").split(";")
             middles = [int(word.split()[2][1:]) for word in words]
             assert middles == sorted(middles) and max(middles) < GRID
+
+
+def test_what_stands_on_another_thing_is_raised_by_it_and_looked_at_more_often(opened):
+    from_top = []
+    looks: Counter[bool] = Counter()
+    random = np.random.default_rng(0)
+    for frame in (frame for entry in opened.shards("train") for frame in opened.read(entry).frames):
+        listed = entries_of(frame, True)
+        feet = {each.mark: each.below + each.height / 2 for each in listed}
+        tops = {each.mark: each.below - each.height / 2 for each in listed}
+        on_others = {each.mark for each in listed if each.raised > 0.01}
+        from_top += [min(abs(feet[mark] - top) for other, top in tops.items() if other != mark) for mark in on_others]
+        ground = max(feet.values())
+        assert all(feet[mark] == pytest.approx(ground, abs=0.01) for mark in feet.keys() - on_others)
+        if 0 < len(on_others) < len(listed):
+            windows = Windows({each.mark: each for each in listed}, {}, frame.camera.shape)
+            drawn = [shown.mark in on_others for _, shown in (windows.draw(random) for _ in range(200)) if shown]
+            for kind, count in ((True, len(on_others)), (False, len(listed) - len(on_others))):
+                looks[kind] += drawn.count(kind) / count
+    assert len(from_top) > 3 and np.median(from_top) < 0.003, "their feet are on the top of another thing"
+    assert looks[True] / looks[False] == pytest.approx(3, rel=0.25)
 
 
 def test_given_lengths_are_as_uncertain_as_written_ones(opened):

@@ -98,7 +98,9 @@ def test_a_server_that_hangs_up_is_not_called_absent(connect, reset):
 
     with serving(hang_up, hang_up, says(LEFT)) as server:
         backend = connect(server, retries=1)
-        with pytest.raises(ModelError, match=rf"{server.url} took the question and hung up \(asked 2 times.*log"):
+        with pytest.raises(
+            ModelError, match=rf"{server.url} ended the connection without an answer \(asked 2 times.*log"
+        ):
             backend.answer([question()])
         assert backend.answer([question()])[0].text == LEFT
     assert len(server.bodies) == 3

@@ -63,6 +63,7 @@ _STILL = 0.08  # share of the views from which the camera did not move
 _VIEWS = 6  # among which one is looked for from which the camera moved in a rarer direction
 _MISSED = 0.15  # share of the things that one of two views does not name
 _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
+_GROUND_SHARE = 0.75  # of what an image shows: the ground is where the feet of so many are as high or higher
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
 _SCALE_OF_BOTH, _SCALE_OF_VIEW = (
@@ -262,14 +263,19 @@ def mistaken(entries: Sequence[Entry], random: np.random.Generator) -> list[Entr
 def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
     """Return the entries of a frame by the number of their object in the frame, from 1."""
     basis = level_basis(frame.up)
+    shown = {
+        number: _entry(frame, thing, basis @ thing.measured.obb.center, number if marked else None)
+        for number, thing in enumerate(frame.objects, start=1)
+        if thing.measured.box is not None
+    }
+    feet = {number: entry.below + entry.height / 2.0 for number, entry in shown.items()}
+    ground = float(np.quantile(list(feet.values()), _GROUND_SHARE)) if feet else 0.0
     found = {}
-    for number, thing in enumerate(frame.objects, start=1):
-        if thing.measured.box is None or not (marked or thing.visibility >= _LEAST_SEEN):
-            continue
-        entry = _entry(frame, thing, basis @ thing.measured.obb.center, number if marked else None)
-        if mirrored:
-            entry = replace(entry, box=mirrored_box(entry.box), right=-entry.right)
-        found[number] = entry
+    for number, entry in shown.items():
+        if marked or frame.objects[number - 1].visibility >= _LEAST_SEEN:
+            found[number] = replace(entry, raised=max(ground - feet[number], 0.0))
+            if mirrored:
+                found[number] = replace(found[number], box=mirrored_box(entry.box), right=-entry.right)
     return found
 
 

@@ -15,6 +15,7 @@ from joyai_ros.understanding.listing import (
     Entry,
     box_words,
     content_words,
+    raised_word,
     steep_word,
     window_at,
     window_round,
@@ -27,11 +28,12 @@ _SCANNING = 0.4  # share of the windows near a thing that are as large as those 
 _LARGEST = 0.6  # share of the image's width: side of a window
 _ANYWHERE = (0.15, 0.45)  # and of those that lie anywhere
 _OFF = 0.3  # of its side that a window's middle is away from a thing that it is near to, at most
-_TELLING = 3  # times that what is there counts: most of the loss is of numbers, which cannot be told more exactly
+_TELLING = 3  # times that what is there and what it stands on counts: most numbers cannot be told more exactly anyway
+_RAISED, _OFTEN = 0.01, 3.0  # metres above what most stand on: such a thing is drawn that many times as often
 _JITTER = 0.05  # standard deviation of the sides of a box that is looked into, over its size
 
-# Of x, y, width, height and steepness: rows below the middle, columns to the right.
-_ROUND = ((0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1))
+# Of x, y, width, height, steepness and how high it stands: rows below the middle, columns to the right.
+_ROUND = ((0, -1), (-1, 0), (0, 1), (1, 0), (-1, -1), (1, 1))
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,12 @@ class Windows:
 
 
 def window_words(window: Box2D, entry: Entry | None) -> tuple[str, ...]:
-    """Return the words for what is in the middle of a window: the box within it, kind, colour and how steep it is seen."""
+    """Return the words for what is in the middle of a window: the box within it, kind, colour, how steep it is seen and how
+    high it stands above what most things stand on.
+    """
     if entry is None:
         return (NOTHING,)
-    return (*box_words(within(entry.box, window)), *content_words(entry), steep_word(entry))
+    return (*box_words(within(entry.box, window)), *content_words(entry), steep_word(entry), raised_word(entry))
 
 
 def shown_words(window: Box2D, entry: Entry | None) -> tuple[tuple[int, int, str], ...]:
@@ -92,9 +96,9 @@ def shown_words(window: Box2D, entry: Entry | None) -> tuple[tuple[int, int, str
     """
     if entry is None:
         return ((0, 0, NOTHING),) * _TELLING
-    *box, kind, color, steep = window_words(window, entry)
-    numbers = ((*place, word) for place, word in zip(_ROUND, (*box, steep), strict=True))
-    return (*[(0, 0, kind)] * _TELLING, (0, 0, color), *numbers)
+    *box, kind, color, steep, raised = window_words(window, entry)
+    numbers = ((*place, word) for place, word in zip(_ROUND, (*box, steep, raised), strict=True))
+    return (*[(0, 0, kind)] * _TELLING, (0, 0, color), *numbers, *[(*_ROUND[-1], raised)] * (_TELLING - 1))
 
 
 def jittered(box: Box2D, random: np.random.Generator) -> Box2D:
@@ -111,4 +115,7 @@ def jittered(box: Box2D, random: np.random.Generator) -> Box2D:
 
 
 def _one(entries: Mapping[int, Entry], random: np.random.Generator) -> Entry:
-    return list(entries.values())[int(random.integers(len(entries)))]
+    """Return one of some things: few stand on others, so these are drawn more often."""
+    every = list(entries.values())
+    share = np.array([_OFTEN if entry.raised > _RAISED else 1.0 for entry in every])
+    return every[int(random.choice(len(every), p=share / share.sum()))]
