@@ -96,7 +96,7 @@ def measured(scenes: int = SCENES, seed: int = SEED, model: str = "small-und") -
         for frame, text in zip(frames, texts, strict=True):
             entries = [_entry(words) for words in text.removesuffix(".").split(";") if words]
             shown = _things(frame, entries)
-            in_sight = [box for _, box in _boxes(frame, IN_SIGHT)]
+            in_sight = [box for _, box in boxes_shown(frame, IN_SIGHT)]
             things += shown
             listed += len(entries)
             made_up += sum(all(box2d_iou(entry.box, box) < OVERLAP for box in in_sight) for entry in entries)
@@ -109,7 +109,7 @@ def _entry(words: str) -> Listed:
     return Listed(box_of(f"{x} {y} {width} {height}"), kind, color)
 
 
-def _boxes(frame: SimFrame, least: float) -> list[tuple[int, Box2D]]:
+def boxes_shown(frame: SimFrame, least: float) -> list[tuple[int, Box2D]]:
     """Return the number and the box, as shares of the image, of each thing of which so much is in sight."""
     height, width = frame.truth.camera.shape
     found = []
@@ -123,7 +123,7 @@ def _boxes(frame: SimFrame, least: float) -> list[tuple[int, Box2D]]:
 def _things(frame: SimFrame, entries: list[Listed]) -> list[Thing]:
     """Return what a frame shows, and how it is listed."""
     height, width = frame.truth.camera.shape
-    shown = _boxes(frame, SHOWN)
+    shown = boxes_shown(frame, SHOWN)
     pairs = pair_boxes([box for _, box in shown], [entry.box for entry in entries], OVERLAP)
     listed_as = {row: entries[column] for row, column in pairs}
     things = []

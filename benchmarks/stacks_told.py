@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from benchmarks.listing_found import boxes_shown
 from joyai_ros.sim.frames import SimFrame, simulate
 from joyai_ros.understanding import listing_writer
 from joyai_ros.understanding.config import ModelConfig
@@ -72,13 +73,9 @@ def told(scenes: int, seed: int, model: str) -> tuple[Array, NDArray[np.bool_], 
 
 
 def _marks(frame: SimFrame) -> Marks:
-    height, width = frame.truth.camera.shape
-    by = (width, height, width, height)
-    found = []
-    for view in frame.truth.views:
-        x0, y0, x1, y1 = (side / size for side, size in zip(view.box or (0, 0, 0, 0), by, strict=True))
-        found.append((x0, y0, x1, y1) if view.box else None)
-    return tuple(found)
+    """Return the box of each thing, by its number; None of what is out of sight."""
+    shown = dict(boxes_shown(frame, 0.0))
+    return tuple(shown.get(number) for number in range(len(frame.truth.views)))
 
 
 def _stands(frame: SimFrame, marks: Marks) -> list[bool]:
