@@ -9,26 +9,21 @@ one). A listed box that overlaps nothing of which a fifth is in sight is made up
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
+from benchmarks.listed_scenes import IN_SIGHT, SHOWN, asked, backend_of, boxes_shown, frames_of, show
 from joyai_ros.geometry.box_pairs import pair_boxes
 from joyai_ros.geometry.boxes import Box2D, box2d_iou
-from joyai_ros.sim.frames import SimFrame, simulate
-from joyai_ros.understanding.config import ModelConfig
+from joyai_ros.sim.frames import SimFrame
 from joyai_ros.understanding.listing import box_of, kind_word
-from joyai_ros.understanding.local import LocalBackend
-from joyai_ros.understanding.opening import open_model
 
-SCENES, SEED, TOGETHER = 60, 1_600_000, 8
-SHOWN, IN_SIGHT, OVERLAP = 0.5, 0.2, 0.3
+SCENES, SEED = 60, 1_600_000
+OVERLAP = 0.3
 SIZES = (0.0, 0.06, 0.12, 1.0)  # of the longer side of a box, as a share of the image's longer side
 
 
@@ -81,22 +76,18 @@ class Outcome:
 
 def measured(scenes: int = SCENES, seed: int = SEED, model: str = "small-und") -> Outcome:
     """List the first image of some scenes and hold the listings against what is true."""
-    torch.set_num_threads(1)
-    backend = open_model(ModelConfig(name=model)).backend
-    if not isinstance(backend, LocalBackend):
-        raise SystemExit(f"{model} is not run in this process; name a card whose model lists what it sees")
+    backend = backend_of(model)
     things: list[Thing] = []
     listed = made_up = exact = 0
     seconds = 0.0
-    for start in range(0, scenes, TOGETHER):
-        frames = [frame for k in range(start, min(start + TOGETHER, scenes)) for frame in simulate(seed + k)]
+    for frames in frames_of(scenes, seed):
         started = time.process_time()
         texts = backend.listings([frame.observation.color for frame in frames])
         seconds += time.process_time() - started
         for frame, text in zip(frames, texts, strict=True):
             entries = [_entry(words) for words in text.removesuffix(".").split(";") if words]
             shown = _things(frame, entries)
-            in_sight = [box for _, box in boxes_shown(frame, IN_SIGHT)]
+            in_sight = boxes_shown(frame, IN_SIGHT).values()
             things += shown
             listed += len(entries)
             made_up += sum(all(box2d_iou(entry.box, box) < OVERLAP for box in in_sight) for entry in entries)
@@ -109,25 +100,14 @@ def _entry(words: str) -> Listed:
     return Listed(box_of(f"{x} {y} {width} {height}"), kind, color)
 
 
-def boxes_shown(frame: SimFrame, least: float) -> list[tuple[int, Box2D]]:
-    """Return the number and the box, as shares of the image, of each thing of which so much is in sight."""
-    height, width = frame.truth.camera.shape
-    found = []
-    for number, view in enumerate(frame.truth.views):
-        if view.box is not None and view.visible_fraction >= least:
-            x0, y0, x1, y1 = view.box
-            found.append((number, (x0 / width, y0 / height, x1 / width, y1 / height)))
-    return found
-
-
 def _things(frame: SimFrame, entries: list[Listed]) -> list[Thing]:
     """Return what a frame shows, and how it is listed."""
     height, width = frame.truth.camera.shape
     shown = boxes_shown(frame, SHOWN)
-    pairs = pair_boxes([box for _, box in shown], [entry.box for entry in entries], OVERLAP)
+    pairs = pair_boxes(list(shown.values()), [entry.box for entry in entries], OVERLAP)
     listed_as = {row: entries[column] for row, column in pairs}
     things = []
-    for row, (number, (x0, y0, x1, y1)) in enumerate(shown):
+    for row, (number, (x0, y0, x1, y1)) in enumerate(shown.items()):
         truth, entry = frame.truth.world.objects[number], listed_as.get(row)
         size = max((x1 - x0) * width, (y1 - y0) * height) / max(width, height)
         named = entry is not None and (entry.kind, entry.color) == (kind_word(truth.kind).strip(), truth.color)
@@ -137,12 +117,7 @@ def _things(frame: SimFrame, entries: list[Listed]) -> list[Thing]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.listing_found", description=__doc__.partition("\n")[0])
-    parser.add_argument("--scenes", type=int, default=SCENES, help=f"images, one of each ({SCENES})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of the first scene ({SEED})")
-    parser.add_argument("--model", default="small-und", help="a card whose model writes listings (small-und)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    given = parser.parse_args()
+    given = asked("listing_found", __doc__, SCENES, SEED)
     found = measured(given.scenes, given.seed, given.model)
     sizes = itertools.pairwise(SIZES)
     figures: dict[str, Any] = {
@@ -155,11 +130,7 @@ def main() -> None:
         "processor seconds an image": found.seconds,
         **{f"found of {least:g} to {most:g} of the image": found.share("found", least, most) for least, most in sizes},
     }
-    if given.json:
-        print(json.dumps(figures))
-        return
-    for name, figure in figures.items():
-        print(f"{name:40s} {figure:.3f}" if isinstance(figure, float) else f"{name:40s} {figure}")
+    show(figures, given.json)
 
 
 if __name__ == "__main__":

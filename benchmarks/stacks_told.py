@@ -12,8 +12,6 @@ logistic regression, held to small weights a little.
 
 from __future__ import annotations
 
-import argparse
-import json
 from typing import Any
 from unittest import mock
 
@@ -22,16 +20,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from benchmarks.listing_found import boxes_shown
-from joyai_ros.sim.frames import SimFrame, simulate
+from benchmarks.listed_scenes import TOGETHER, asked, boxes_shown, frames_of, lister_of, show
+from joyai_ros.sim.frames import SimFrame
 from joyai_ros.understanding import listing_writer
-from joyai_ros.understanding.config import ModelConfig
 from joyai_ros.understanding.listing import Marks, marks_in_order
-from joyai_ros.understanding.local import LocalBackend
-from joyai_ros.understanding.opening import open_model
 from joyai_ros.understanding.stacks import SIGNS, signs_of, stacked
 
-SCENES, SEED, TOGETHER = 700, 1_700_000, 8
+SCENES, SEED = 700, 1_700_000
 HELD = 1e-3  # of the square of a weight, in standard deviations of its sign, beside the mean loss
 HIGHER = 0.012  # metres above the table
 
@@ -42,10 +37,7 @@ def told(scenes: int, seed: int, model: str) -> tuple[Array, NDArray[np.bool_], 
     """Return (N, 5) signs of all things, (N,) whether they stand on another thing, the scene that each is of, and whether there
     is another thing below it.
     """
-    torch.set_num_threads(1)
-    backend = open_model(ModelConfig(name=model)).backend
-    if not isinstance(backend, LocalBackend) or backend._lister is None:
-        raise SystemExit(f"{model} lists nothing in this process; name a card whose model lists what it sees")
+    lister = lister_of(model)
     given: list[Array] = []
     below: list[NDArray[np.bool_]] = []
 
@@ -56,13 +48,12 @@ def told(scenes: int, seed: int, model: str) -> tuple[Array, NDArray[np.bool_], 
         return stacked(*what)
 
     stands: list[list[bool]] = []
-    for start in range(0, scenes, TOGETHER):
-        frames = [frame for k in range(start, min(start + TOGETHER, scenes)) for frame in simulate(seed + k)]
-        frames = [frame for frame in frames if any(view.box for view in frame.truth.views)]
+    for together in frames_of(scenes, seed):
+        frames = [frame for frame in together if any(view.box for view in frame.truth.views)]
         marks = [_marks(frame) for frame in frames]
         stands += [_stands(*each) for each in zip(frames, marks, strict=True)]
         with torch.inference_mode(), mock.patch.object(listing_writer, "stacked", noted):
-            backend._lister.write([frame.observation.color for frame in frames], marks, TOGETHER)
+            lister.write([frame.observation.color for frame in frames], marks, TOGETHER)
     scene = [k for k, each in enumerate(stands) for _ in each]
     return (
         np.concatenate(given),
@@ -74,7 +65,7 @@ def told(scenes: int, seed: int, model: str) -> tuple[Array, NDArray[np.bool_], 
 
 def _marks(frame: SimFrame) -> Marks:
     """Return the box of each thing, by its number; None of what is out of sight."""
-    shown = dict(boxes_shown(frame, 0.0))
+    shown = boxes_shown(frame, 0.0)
     return tuple(shown.get(number) for number in range(len(frame.truth.views)))
 
 
@@ -112,13 +103,8 @@ def figures(odds: Array, stands: NDArray[np.bool_]) -> dict[str, float]:
 
 def main() -> None:
     """Measure, fit and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.stacks_told", description=__doc__.partition("\n")[0])
-    parser.add_argument("--scenes", type=int, default=SCENES, help=f"images, one of each ({SCENES})")
-    parser.add_argument("--seed", type=int, default=SEED, help=f"of the first scene ({SEED})")
-    parser.add_argument("--model", default="small-und", help="a card whose model writes listings (small-und)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args()
-    signs, stands, scene, told_of = told(asked.scenes, asked.seed, asked.model)
+    given = asked("stacks_told", __doc__, SCENES, SEED)
+    signs, stands, scene, told_of = told(given.scenes, given.seed, given.model)
     found: dict[str, Any] = {"things": len(stands), "on another": int(stands.sum())}
     found |= {"ending in another": int(told_of.sum()), "of these on another": int(stands[told_of].sum())}
     signs, stands, scene = signs[told_of], stands[told_of], scene[told_of]
@@ -134,12 +120,7 @@ def main() -> None:
         "by looks alone": figures(signs[:, 1], stands),
         "weights": dict(zip(SIGNS, fitted(signs, stands).round(2).tolist(), strict=True)),
     }
-    if asked.json:
-        print(json.dumps(found))
-        return
-    for name, figure in found.items():
-        words = "  ".join(f"{key} {value:.3f}" for key, value in figure.items()) if isinstance(figure, dict) else figure
-        print(f"{name:26s} {words}")
+    show(found, given.json)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,14 +35,16 @@ from joyai_ros.understanding.listing import (
 )
 from joyai_ros.understanding.network import Features
 from joyai_ros.understanding.pen import Pen, Script, median
+from joyai_ros.understanding.sightings import Sighting, told_apart
 
 _View: TypeAlias = tuple[int, Box2D]  # the place of an image, and a window or a box of it
 _BOX, _CONTENT = len(BOX_FIELDS), 3  # tokens that are written of what a window shows
 _CLOSER = (1.6, 2.2, 3.0)  # sides of the windows that show once more what was found, over the longer side of its box
-_LIKELY = 0.3  # that something is in the middle of a window over the image, for it to be looked at once more
-_SURE = 0.7  # that something is there, on average over the closer windows
-_HARDLY = 0.02  # so sure a window must be for its box to count
-_SAME = 0.3  # two boxes that overlap more, intersection over union, are of one thing
+_LIKELY = 0.05  # that something is in the middle of a window over the image, for it to be looked at once more
+_HARDLY = 0.01  # so sure a closer window must be for its box to count
+_NEVER = 1e-3  # nothing is surer than one less this, nor less sure than this
+_ONE = 0.5  # of boxes that overlap more, intersection over union, in windows over the image one is looked at once more
+_SHOWN = 0.4  # a window over the image shows a thing with whose box its own overlaps more
 _AROUND = (MARGIN, 2.0)  # sides of the windows that show what a box holds, over its longer side
 _LEAST_RAISED = 3  # steps by which a thing is higher at least that stands on another one
 _AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
@@ -98,24 +101,31 @@ class WindowReader:
         likely: list[list[_Found]] = [[] for _ in images]
         for (place, _), seen in zip(scanned, self._looks(images, scanned, _LIKELY, together), strict=True):
             likely[place] += [] if seen is None else [seen]
-        sure = self._closer(images, [_apart(each) for each in likely], together)
-        return [boxes_in_order([found.box for found in _apart(each)]) for each in sure]
+        return [boxes_in_order(told_apart(each)) for each in self._sightings(images, likely, together)]
 
-    def _closer(
+    def _sightings(
         self, images: Sequence[ColorImage], likely: Sequence[Sequence[_Found]], together: int
-    ) -> list[list[_Found]]:
-        """Return what is there of what may be in each image: several windows that show it closer agree on it and its box."""
-        candidates = [(place, found.box) for place, each in enumerate(likely) for found in each]
+    ) -> list[list[Sighting]]:
+        """Return what may be a thing of each image, of what is likely there: as windows show it that are closer round it."""
+        candidates = [(place, found.box) for place, each in enumerate(likely) for found in _apart(each)]
         views = [(place, window_round(box, images[place].shape, side)) for place, box in candidates for side in _CLOSER]
         looks = self._looks(images, views, _HARDLY, together)
-        sure: list[list[_Found]] = [[] for _ in images]
+        places, boxes, sure = [], [], []
         for row, (place, _) in enumerate(candidates):
-            seen = [found for found in looks[row * len(_CLOSER) : (row + 1) * len(_CLOSER)] if found is not None]
-            share = sum(found.sure for found in seen) / len(_CLOSER)
-            if share > _SURE:
-                x0, y0, x1, y1 = np.median([found.box for found in seen], axis=0).tolist()
-                sure[place].append(_Found((x0, y0, x1, y1), share))
-        return sure
+            closer = looks[row * len(_CLOSER) : (row + 1) * len(_CLOSER)]
+            seen = [found.box for found in closer if found is not None]
+            if seen:
+                x0, y0, x1, y1 = np.median(seen, axis=0).tolist()
+                places.append(place)
+                boxes.append((x0, y0, x1, y1))
+                sure.append(float(np.mean([_log_odds(0.0 if found is None else found.sure) for found in closer])))
+        held = self._each(images, list(zip(places, boxes, strict=True)), MARGIN, False, together)
+        sightings: list[list[Sighting]] = [[] for _ in images]
+        for place, box, odds, (kinds, colors, *_) in zip(places, boxes, sure, held, strict=True):
+            windows = sum(found.sure for found in likely[place] if box2d_iou(box, found.box) > _SHOWN)
+            shares = (each.double().cpu().numpy() for each in (kinds, colors))
+            sightings[place].append(Sighting(box, odds, windows, *shares))
+        return sightings
 
     def _looks(
         self, images: Sequence[ColorImage], views: Sequence[_View], least: float, together: int
@@ -135,8 +145,8 @@ class WindowReader:
             together: questions that are answered at the same time, at most.
         """
         close, mirrored, wide, mirrored_wide = (
-            self._script.in_parts(partial(self._held, images, boxes, *how), range(len(boxes)), together * _AT_ONCE)
-            for how in itertools.product(_AROUND, (False, True))
+            self._each(images, boxes, margin, flip, together)
+            for margin, flip in itertools.product(_AROUND, (False, True))
         )
         seen = []
         for (_, box), *looks in zip(boxes, close, mirrored, wide, mirrored_wide, strict=True):
@@ -147,6 +157,14 @@ class WindowReader:
             degrees = float(steep @ torch.arange(len(steep), dtype=steep.dtype, device=steep.device))
             seen.append(Seen(box, "".join(words) + number_word(STEEP, degrees), float(raised[_LEAST_RAISED:].sum())))
         return seen
+
+    def _each(
+        self, images: Sequence[ColorImage], boxes: Sequence[_View], margin: float, flip: bool, together: int
+    ) -> list[tuple[Tensor, ...]]:
+        """Return what all of some boxes hold, as :meth:`_held` has it."""
+        return self._script.in_parts(
+            partial(self._held, images, boxes, margin, flip), range(len(boxes)), together * _AT_ONCE
+        )
 
     def _glances(
         self, images: Sequence[ColorImage], views: Sequence[_View], least: float, some: Sequence[int]
@@ -204,9 +222,14 @@ class WindowReader:
 
 
 def _apart(found: Sequence[_Found]) -> list[_Found]:
-    """Return things that are found in several windows once each: where it is surest that one is there."""
+    """Return what is found in several windows once each: where it is surest that something is there."""
     kept: list[_Found] = []
     for each in sorted(found, key=lambda each: -each.sure):
-        if all(box2d_iou(each.box, other.box) <= _SAME for other in kept):
+        if all(box2d_iou(each.box, other.box) <= _ONE for other in kept):
             kept.append(each)
     return kept
+
+
+def _log_odds(share: float) -> float:
+    held = min(max(share, _NEVER), 1.0 - _NEVER)
+    return math.log(held / (1.0 - held))

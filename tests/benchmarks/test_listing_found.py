@@ -26,5 +26,5 @@ def test_its_figures_are_printed(monkeypatch, capsys):
 
 def test_a_model_that_lists_nothing_is_refused(monkeypatch):
     monkeypatch.setattr("sys.argv", ["listing_found", "--scenes", "1", "--model", "none"])
-    with pytest.raises(SystemExit, match="none is not run in this process"):
+    with pytest.raises(SystemExit, match="none lists nothing in this process"):
         listing_found.main()

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from joyai_ros.understanding.window_reader import WindowReader
+from joyai_ros.understanding import window_reader
+from joyai_ros.understanding.window_reader import WindowReader, _Found
 
 BOX = (0.2, 0.2, 0.4, 0.5)
 KINDS, COLORS = [" mug", " box"], [" red", " blue"]
@@ -52,3 +53,27 @@ def test_kind_and_colour_are_told_by_the_closer_windows_and_the_rest_by_all(read
 def test_nothing_is_looked_at_where_there_is_nothing(reader):
     made, _ = reader
     assert made.contents([np.zeros((60, 80, 3), np.uint8)], [], 1) == []
+
+
+def test_what_may_be_a_thing_is_looked_at_more_closely(reader, monkeypatch):
+    made, looks = reader
+    looks[1.3, False] = look([0.9, 0.1], [0.2, 0.8], 20, 0)
+
+    def looked(images, views, least, together):
+        if least < 0.05:  # the closer windows: the third one shows nothing
+            return [_Found((0.1, 0.1, 0.2, 0.3), 0.9), _Found((0.2, 0.1, 0.3, 0.3), 0.5), None]
+        scanned = [_Found(BOX, 0.8), _Found((0.1, 0.1, 0.3, 0.3), 0.4), _Found((0.21, 0.2, 0.4, 0.5), 0.3)]
+        return scanned + [None] * (len(views) - len(scanned))
+
+    monkeypatch.setattr(made, "_looks", looked)
+    given = []
+    monkeypatch.setattr(window_reader, "told_apart", lambda sightings: given.append(sightings) or [BOX])
+    monkeypatch.setattr(window_reader, "_apart", lambda found: found[1:2])
+    assert made.boxes([np.zeros((60, 80, 3), np.uint8)], 1) == [[BOX]]
+    ((sighting,),) = given
+    np.testing.assert_allclose(sighting.box, (0.15, 0.1, 0.25, 0.3))
+    assert sighting.sure == pytest.approx((np.log(9) + 0 - np.log(999)) / 3)
+    assert sighting.windows == pytest.approx(0.4), "of the windows over the image one shows it"
+    assert sighting.kinds.tolist() == pytest.approx([0.9, 0.1]) and sighting.colors.tolist() == pytest.approx(
+        [0.2, 0.8]
+    )

@@ -74,7 +74,7 @@ _EACH = (0.02, 0.03, 0.04, 0.07, 0.09)  # and of each: of right and distance tog
 # How steeply a model says that things are seen: it leans to what is usual. The usual, the share that it says of what differs
 # from that, and standard deviations: common to all of an image, and of each.
 _USUAL, _SAID = math.radians(33.0), 0.8
-_STEEP_OF_VIEW, _STEEP = math.radians(3.0), math.radians(6.2)
+_STEEP_OF_VIEW, _STEEP = math.radians(3.0), math.radians(5.0)
 _MISTAKEN = 0.1  # share of the things whose lengths are worked out that may be called by another kind
 _CERTAIN = 0.4  # share of the listings that are given as they are
 _GLANCES = 12  # windows of an image
@@ -269,7 +269,7 @@ def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:
         if thing.measured.box is not None
     }
     feet = {number: entry.below + entry.height / 2.0 for number, entry in shown.items()}
-    ground = float(np.quantile(list(feet.values()), _GROUND_SHARE)) if feet else 0.0
+    ground = float(np.quantile(list(feet.values()), _GROUND_SHARE, method="higher")) if feet else 0.0
     found = {}
     for number, entry in shown.items():
         if marked or frame.objects[number - 1].visibility >= _LEAST_SEEN:

@@ -1,0 +1,83 @@
+"""What of all that windows over an image show is a thing of its own: from how sure they are, and how like others each is.
+
+Several windows show one thing, and their boxes differ. Boxes alone do not tell whether two that overlap are of one thing or of
+two of which one hides a part of the other; that they hold the same kind and colour says more. So all of it is weighed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from joyai_ros.geometry.boxes import Box2D, box2d_iou
+
+Array = NDArray[np.float64]
+
+_EDGE = 1e-9
+_LENIENT = 0.5  # put to the log odds: a thing that is hardly in sight is missed more often than one is made up
+# What each of these signs adds to the log odds that a sighting is a thing of its own: fitted by benchmarks.sightings_told to
+# its 250 scenes from seed 1750000.
+SIGNS = {
+    "always": -3.37,
+    "sure": 0.81,  # log odds of the closer windows that something is there, on average
+    "windows": 1.39,  # logarithm of one more than the windows over the image that show it, each as far as it is sure
+    "overlap": -3.17,  # the most with a thing that is surer, intersection over union
+    "covered": -1.83,  # the largest share of it that the box of a surer one covers
+    "overlap alike": -2.65,  # the same two, each times how likely both are of one kind and colour
+    "covered alike": -1.77,
+}
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What may be a thing.
+
+    Attributes:
+        box: as shares of the image's width and height.
+        sure: log odds that something is there.
+        windows: that show it, of those over the image, each as far as it is sure.
+        kinds, colors: (K,) and (C,) how likely it is of each.
+    """
+
+    box: Box2D
+    sure: float
+    windows: float
+    kinds: Array
+    colors: Array
+
+
+def told_apart(sightings: Sequence[Sighting]) -> list[Box2D]:
+    """Return the boxes of those that are things of their own, the surest first."""
+    weights = np.array(list(SIGNS.values()))
+    kept: list[Sighting] = []
+    for each in surest_first(sightings):
+        if signs_of(each, kept) @ weights + _LENIENT > 0.0:
+            kept.append(each)
+    return [each.box for each in kept]
+
+
+def surest_first(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Return sightings in the order in which they are told apart."""
+    return sorted(sightings, key=lambda each: -each.sure)
+
+
+def signs_of(sighting: Sighting, surer: Sequence[Sighting]) -> Array:
+    """Return what says that a sighting is a thing of its own beside surer ones: (7,) in the order of :data:`SIGNS`."""
+    beside = np.zeros((1, 4))
+    if surer:
+        overlap = np.array([box2d_iou(sighting.box, other.box) for other in surer])
+        covered = np.array([_covered(sighting.box, other.box) for other in surer])
+        alike = np.array(
+            [(sighting.kinds @ other.kinds) * (sighting.colors @ other.colors) for other in surer], dtype=np.float64
+        )
+        beside = np.column_stack([overlap, covered, overlap * alike, covered * alike])
+    return np.array([1.0, sighting.sure, np.log1p(sighting.windows), *beside.max(axis=0)])
+
+
+def _covered(box: Box2D, other: Box2D) -> float:
+    """Return which share of a box another one covers."""
+    wide, high = min(box[2], other[2]) - max(box[0], other[0]), min(box[3], other[3]) - max(box[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0) / max((box[2] - box[0]) * (box[3] - box[1]), _EDGE)
