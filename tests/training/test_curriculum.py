@@ -288,6 +288,20 @@ def test_what_stands_on_another_thing_is_raised_by_it_and_looked_at_more_often(o
     assert looks[True] / looks[False] == pytest.approx(3, rel=0.25)
 
 
+def test_of_two_things_the_ground_is_that_of_the_lower_one(opened):
+    compared = 0
+    for frame in (frame for entry in opened.shards("train") for frame in opened.read(entry).frames):
+        raised = {each.mark: each.raised for each in entries_of(frame, True)}
+        ground, *_ = sorted(raised, key=raised.__getitem__)
+        for mark in raised.keys() - {ground}:
+            if raised[ground] == 0.0 and raised[mark] > 0.01:
+                both = [thing for number, thing in enumerate(frame.objects, start=1) if number in (ground, mark)]
+                highest = max(each.raised for each in entries_of(replace(frame, objects=tuple(both)), True))
+                assert highest == pytest.approx(raised[mark], abs=0.01)
+                compared += 1
+    assert compared > 3
+
+
 def test_given_lengths_are_as_uncertain_as_written_ones(opened):
     frame = opened.read(next(iter(opened.shards("train")))).frames[0]
     exact = dict(enumerate(entries_of(frame, True), start=1))
