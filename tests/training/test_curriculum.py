@@ -204,8 +204,8 @@ def test_a_model_leans_to_what_is_usual_in_saying_how_steep_things_are(opened):
         images = [steepened([replace(entry, steep=steep)] * 4, random) for _ in range(1000)]
         said = np.array([[each.steep for each in image] for image in images])
         assert abs(said.mean() - usual) == pytest.approx(0.8 * abs(steep - usual), abs=0.01)
-        assert said.std() == pytest.approx(math.radians(math.hypot(3.0, 6.2)), rel=0.1)
-        assert said.mean(1).std() == pytest.approx(math.radians(math.hypot(3.0, 6.2 / 2)), rel=0.1), "all of an image"
+        assert said.std() == pytest.approx(math.radians(math.hypot(3.0, 5.0)), rel=0.1)
+        assert said.mean(1).std() == pytest.approx(math.radians(math.hypot(3.0, 5.0 / 2)), rel=0.1), "all of an image"
 
 
 def test_sums_are_what_answers_work_out(exercises):
