@@ -25,6 +25,7 @@ from joyai_ros.training.mllm.curriculum import (
 from joyai_ros.training.mllm.windows import Windows
 from joyai_ros.understanding.formats import GRID
 from joyai_ros.understanding.listing import MIDDLE, Entry, box_words, listing_text, within
+from joyai_ros.understanding.tasks import MOVES
 
 BOX = r" x\d\d y\d\d w\d\d h\d\d"
 SEEN = rf"{BOX} [a-z]+ [a-z]+ y\d\d"
@@ -32,6 +33,7 @@ NUMBER = r" [a-z]\d\d"
 # Of the line that works out how far apart two things are: the way between the middles, how wide a thing is, and all of it.
 ACROSS, WIDE = "ralralrar", "wdll"
 APART = ACROSS + 2 * WIDE + "l"
+SHIFTED = "xyray"
 MOVED = {
     "r": ("left", "right"),
     "y": ("up", "down"),
@@ -118,10 +120,10 @@ def _worked_out(numbers, is_length):
     """Return the places of the numbers before an answer that are worked out from the others, and work them out again."""
     found = [int(word[2:]) for word in numbers]
     fields = "".join(word[1] for word in numbers)
-    if fields == "radyradyrady":
-        shifts = [min(max(50 + second - first, 0), 99) for first, second in zip(found[:4], found[4:8], strict=True)]
-        assert found[8:] == shifts
-        return range(8, 12)
+    if fields == 3 * SHIFTED:
+        shifts = [min(max(50 + second - first, 0), 99) for first, second in zip(found[:5], found[5:10], strict=True)]
+        assert found[10:] == shifts
+        return range(10, 15)
     if fields == "yhyhyy":
         (y1, h1, y2, h2), lower_edges = found[:4], found[4:]
         assert lower_edges == pytest.approx([y1 + h1 / 2, y2 + h2 / 2], abs=0.51)
@@ -165,16 +167,18 @@ def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exe
     for sample in exercises["motions"]:
         if sample.task != "questions":
             continue
-        turned = r"(?:(?:r\d\d a\d\d ){3}x\d\d ){2}x\d\d x\d\d (?:r\d\d a\d\d ){4}y\d\d y\d\d|y\d\d y\d\d"
+        turned = r"(?:(?:r\d\d a\d\d ){3}x\d\d ){2}x\d\d x\d\d (?:r\d\d a\d\d ){4}y\d\d y\d\d"
+        spread = r"(?:x\d\d y\d\d ){3}w\d\d w\d\d w\d\d"
         quotes, *ways = re.fullmatch(
-            rf"(.*?)(?: {turned})?({NUMBER})({NUMBER})({NUMBER})({NUMBER})({NUMBER})", _line(sample)
+            rf"(.*?)(?: {turned} {spread}| y\d\d y\d\d)?({NUMBER})({NUMBER})({NUMBER})({NUMBER})({NUMBER})",
+            _line(sample),
         ).groups()
         assert bool(sample.lead) != bool(sample.given) or not quotes
         if sample.lead:
             first, second = (set(re.findall(NUMBER, line)) for line in sample.lead.splitlines())
-            for thing in re.findall(rf" x\d\d [a-z]+ [a-z]+((?:{NUMBER})*?)(?= x|$)", quotes):
+            for thing in re.findall(rf" x\d\d [a-z]+ [a-z]+((?:{NUMBER})*?)(?= x\d\d [a-z]+ [a-z]|$)", quotes):
                 numbers = re.findall(NUMBER, thing)
-                assert len(numbers) in (0, 12) and set(_quoted(numbers, is_length=False)) <= first | second
+                assert len(numbers) in (0, 15) and set(_quoted(numbers, is_length=False)) <= first | second
         furthest = max(ways[:4], key=lambda word: abs(int(word[2:]) - 50))
         assert ways[4][2:] == furthest[2:] or abs(int(ways[4][2:]) - 50) == abs(int(furthest[2:]) - 50)
         said = json.loads(sample.answer.partition("\n")[2])["answer"]
@@ -184,6 +188,17 @@ def test_a_motion_is_asked_with_both_listings_or_with_what_is_quoted_of_them(exe
         is_given[bool(sample.given)] += 1
     assert min(is_given.values()) > 0.3 * is_given.total()
     assert len(answers) >= 5 and max(answers.values()) < 0.5 * answers.total()
+
+
+def test_from_one_place_a_thing_is_seen_as_before_and_from_another_it_errs_anew(exercises):
+    apart: dict[bool, list[int]] = {False: [], True: []}
+    for sample in exercises["motions"]:
+        if sample.task == "questions" and sample.given:
+            still = json.loads(sample.answer.partition("\n")[2])["answer"] == "not at all"
+            shifts = re.findall(rf" x\d\d [a-z]+ [a-z]+(?:{NUMBER}){{12}} r(\d\d) a(\d\d)", sample.given)
+            apart[still] += [abs(int(number) - 50) for pair in shifts for number in pair]
+    far = {still: float(np.mean(np.array(steps) > 4)) for still, steps in apart.items()}
+    assert far[True] < 0.05 and far[False] > 0.3, "the few are of two things with one name, of which one was missed"
 
 
 def test_where_things_lie_goes_together(opened):
@@ -221,7 +236,7 @@ def test_sums_are_what_answers_work_out(exercises):
         if fields == "yhyhyy":
             assert ("less" in sample.answer) == (numbers[-1] < numbers[-2])
     parts = {ACROSS, WIDE, "r" + 2 * WIDE + "l"}
-    assert set(practised) == {*parts, "yhyhyy", "radyradyrady"} and min(practised.values()) > VARIANTS / 3
+    assert set(practised) == {*parts, "yhyhyy", 3 * SHIFTED} and min(practised.values()) > VARIANTS / 3
 
 
 def _line(sample):
@@ -346,8 +361,10 @@ def test_quick_answers_are_those_of_the_checks(many):
         for item in content.items:
             things = {thing.seen.id: thing for thing in things_of(frames[item.frames[0]])}
             if item.task == "camera_motion":
-                asked = ask_motion(*(frames[name] for name in item.frames), np.random.default_rng(0))
-                answer = None if asked is None else asked.answer
+                random, views = np.random.default_rng(0), [frames[name] for name in item.frames]
+                drawn = [asked for move in MOVES if (asked := ask_motion(*views, move, random)) is not None]
+                assert len(drawn) <= 1
+                answer = drawn[0].answer if drawn else None
             elif item.task not in comparisons._MARKED or not set(item.objects) <= set(things):
                 continue
             else:

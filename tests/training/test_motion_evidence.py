@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ def test_a_motion_shows_in_what_both_views_name_and_the_furthest_way_stands_last
     moved = {"right": 0.12, "up": 0.04, "forward": 0.0, "turned left": 0.0}
     second = [replace(MUG, right=-0.08, below=0.44), replace(BALL, kind="tray")]
     quotes, follows = motion_evidence([MUG, BOX, BALL], second, moved)
-    mug = " r54 a41 d45 y18 r42 a41 d45 y22 r38 a50 d50 y54"
+    mug = " x40 y50 r54 a41 y18 x40 y50 r42 a41 y22 x50 y50 r38 a50 y54"
     assert quotes == f" x15 box blue x40 mug red{mug} x75 ball green"
     assert follows == " y54 y24 r56 y48 a50 x50 r56\n", "steps of 2 cm, 50 is no way"
     assert motion_evidence([], [BOX], {"backward": 0.3, "turned right": 0.4}) == ("", " r50 y50 a35 x70 x70\n")
@@ -23,7 +24,7 @@ def test_a_motion_shows_in_what_both_views_name_and_the_furthest_way_stands_last
 
 def test_a_turn_shows_in_the_way_between_two_things():
     quotes, follows = motion_evidence([BOX, MUG], [replace(BOX, right=0.2, ahead=0.6), replace(MUG, right=0.48)], {})
-    assert len(re.findall(r" r\d\d", quotes)) == 6
+    assert len(re.findall(r" r\d\d", quotes)) == 6 and " w" not in quotes
     first, second = " r40 a30 r54 a41 r57 a61 x79", " r70 a30 r98 a41 r64 a61 x69"
     middles = " r47 a36 r84 a36"
     assert follows.startswith(f"{first}{second} x40 x40{middles}"), "58 and 38 degrees to the front of the right"
@@ -55,4 +56,21 @@ def test_turn_and_way_are_those_of_the_camera(turn, right, ahead, up):
 
 def test_of_two_things_with_one_name_the_first_is_meant_in_another_view():
     quotes, _ = motion_evidence([BOX], [replace(BOX, box=(0.5, 0.2, 0.6, 0.4), ahead=0.8), BOX], {})
-    assert quotes == " x15 box blue r40 a30 d35 y18 r40 a30 d35 y18 r50 a50 d50 y50"
+    box = " x15 y30 r40 a30 y18"
+    assert quotes == f" x15 box blue{box}{box} x50 y50 r50 a50 y50"
+
+
+@given(st.floats(0.7, 1.4), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))
+def test_how_far_things_spread_out_does_not_depend_on_where_they_shift_to(factor, x, y):
+    def again(entry):
+        x0, y0, x1, y1 = (0.5 + factor * (share - 0.5) for share in entry.box)
+        return replace(entry, box=(x0 + x, y0 + y, x1 + x, y1 + y))
+
+    first = [BOX, MUG, BALL]
+    follows = motion_evidence(first, [again(entry) for entry in first], {})[1]
+    before, after, growth = (int(number) for number in re.findall(r" w(\d\d)", follows))
+    assert before == 62 and abs(after - factor * 62) < 3.0, "21.1 and 10 hundredths beside and above, in halves"
+    assert abs(growth - 50 - 100 * math.log(factor)) < 5.0
+    shift_x, shift_y = re.search(r" x(\d\d) y(\d\d) w", follows).groups()
+    moved = 100 * ((factor - 1.0) * (np.array([1.3, 1.05]) / 3 - 0.5) + (x, y))
+    assert np.abs(np.array([int(shift_x), int(shift_y)]) - 50 - moved).max() < 1.2

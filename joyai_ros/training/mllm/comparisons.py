@@ -147,17 +147,17 @@ def ask_named(frame: Frame, vocabulary: Sequence[str], random: np.random.Generat
     return Drawn(prompt, answer, task.name, tuple(meant), about)
 
 
-def ask_motion(first: Frame, second: Frame, random: np.random.Generator) -> Drawn | None:
-    """Return the question in which direction the camera moved, and its answer; None where no direction stands out."""
+def ask_motion(first: Frame, second: Frame, wanted: str, random: np.random.Generator) -> Drawn | None:
+    """Return the question in which direction the camera moved, and its answer; None where that is not the wanted one."""
     pose = rigid.inverse(first.world_from_camera) @ second.world_from_camera
     direction = main_direction(pose, first.middle_depth)
-    if direction is None:
+    if direction != wanted:
         return None
     options = TASKS["camera_motion"].answer
     assert isinstance(options, Choice)
     prompt = prompt_for(_worded("camera_motion", random), "", (), options.options)
     ways = camera_ways(pose, first.middle_depth)
-    return Drawn(prompt, _choice(direction), "camera_motion", ways=tuple(ways.items()))
+    return Drawn(prompt, _choice(wanted), "camera_motion", ways=tuple(ways.items()))
 
 
 def _prompt(task: str, chosen: Sequence[Thing], random: np.random.Generator) -> str:

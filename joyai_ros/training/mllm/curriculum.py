@@ -16,8 +16,9 @@ uncertain as those that a model writes, so that it learns how far to trust them;
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -45,6 +46,7 @@ from joyai_ros.understanding.listing import (
     quoted,
     seen_text,
 )
+from joyai_ros.understanding.tasks import MOVES
 
 KINDS = GLANCES, WINDOWS, LENGTHS, CHOICES, COMPARISONS, SUMS, MOTIONS = (
     "glances",
@@ -59,13 +61,13 @@ VARIANTS = 64  # of each exercise with a frame
 _TOGETHER = 6  # questions after a whole listing, at most
 _NAMED = 0.35  # share of the exercises whose questions go without marks
 _WEIGHT = 3.0  # of the tokens of answers beside those of listings, of which there are many more
-_STILL = 0.08  # share of the views from which the camera did not move
-_VIEWS = 6  # among which one is looked for from which the camera moved in a rarer direction
-_MISSED = 0.15  # share of the things that one of two views does not name
+_PAIRS = 60  # of views among which two are looked for between which the camera moved in a direction
+_MISSED = 0.06  # share of the things that one of two views does not name
 _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with other views, and how many
 _GROUND_SHARE = 0.75  # of what an image shows: the ground is where the feet of so many are as high or higher
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
+_AGAIN = 0.01  # standard deviation of what is seen once more from the same place, and of the sides of its box
 _SCALE_OF_BOTH, _SCALE_OF_VIEW = (
     0.07,
     0.04,
@@ -130,10 +132,9 @@ class Exercises(Sequence[Sample]):
             return self._asked(frame, True, found, random) if found else self._looks(name, frame, random, 1)
         if self._kind == SUMS:
             return self._sum(frame, random) or self._looks(name, frame, random, 1)
-        of_scene = [other for other in frames if other.scene == frame.scene]
         if self._kind == MOTIONS:
-            return self._motion(frame, of_scene, random) or self._looks(name, frame, random, 1)
-        others = [other for other in of_scene if other is not frame]
+            return self._motion(frame, frames, random) or self._looks(name, frame, random, 1)
+        others = [other for other in frames if other.scene == frame.scene and other is not frame]
         return self._questions(frame, others, random) or self._looks(name, frame, random, 1)
 
     def _frames(self, shard: int) -> tuple[Frame, ...]:
@@ -199,30 +200,37 @@ class Exercises(Sequence[Sample]):
             frame.id, SUMS, (), "", follows + EVIDENCE_END, self._kind, given=quotes, asks=False, weight=_WEIGHT
         )
 
-    def _motion(self, frame: Frame, of_scene: Sequence[Frame], random: np.random.Generator) -> Sample | None:
-        """Return the question how the camera moved from a frame to another of its scene; None where that is not clear."""
-        others = [of_scene[int(index)] for index in random.permutation(len(of_scene))[:_VIEWS]]
-        others = [frame] if random.random() < _STILL else [other for other in others if other is not frame]
-        asked = [(ask_motion(frame, other, random), other) for other in others]
-        # Most views of a scene differ by a step to the side: each direction that there is, is as likely.
-        clear = {found.answer: (found, other) for found, other in asked if found is not None}
-        if not clear:
-            return None
-        found, other = list(clear.values())[int(random.integers(len(clear)))]
+    def _motion(self, frame: Frame, frames: Sequence[Frame], random: np.random.Generator) -> Sample | None:
+        """Return the question how the camera moved between two views; None where none was found.
+
+        Each direction is as likely, so it is looked for in some of the frames, from the given one on: most views of a scene
+        differ by a step to the side.
+        """
+        wanted = MOVES[int(random.integers(len(MOVES)))]
+        for one, other in itertools.islice(_pairs(frame, frames, wanted == MOVES[-1], random), _PAIRS):
+            asked = ask_motion(one, other, wanted, random)
+            if asked is not None:
+                return self._moved(one, other, asked, random)
+        return None
+
+    def _moved(self, frame: Frame, other: Frame, asked: Drawn, random: np.random.Generator) -> Sample:
+        """Return a question how the camera moved from one view to another, as both may be seen."""
         scale = 1.0 + _SCALE_OF_BOTH * float(random.standard_normal())
-        first, second = (self._glimpsed(each, scale, random) for each in (frame, other))
-        quotes, follows = motion_evidence(first, second, dict(found.ways))
-        sample = Sample(frame.id, "questions", (), found.prompt, follows + found.answer, self._kind, weight=_WEIGHT)
+        first = self._glimpsed(frame, scale, random)
+        second = again(first, random) if other is frame else self._glimpsed(other, scale, random)
+        quotes, follows = motion_evidence(first, second, dict(asked.ways))
+        sample = Sample(frame.id, "questions", (), asked.prompt, follows + asked.answer, self._kind, weight=_WEIGHT)
         if random.random() < 0.5:  # the listings are most of the text, and not what is hard
             return replace(sample, given=quotes)
         lead = "".join(listing_text(each) + LEAD_END for each in (first, second))
         return replace(sample, answer=quotes + sample.answer, lead=lead)
 
     def _glimpsed(self, frame: Frame, scale: float, random: np.random.Generator) -> list[Entry]:
-        """Return the entries of a frame without marks as a model may see them: now and then one is missed."""
+        """Return the entries of a frame without marks as a model may see them: now and then one is missed or mistaken."""
         every = _numbered(frame, marked=False, mirrored=False)
         entries = list(unsure(every, random, scale, _SCALE_OF_VIEW).values())
-        return [entry for entry in entries if random.random() >= _MISSED]
+        seen = [replace(entry, box=jittered(entry.box, random)) for entry in entries if random.random() >= _MISSED]
+        return mistaken(seen, random)
 
     def _asked(self, frame: Frame, marked: bool, asked: Sequence[Drawn], random: np.random.Generator) -> Sample:
         entries = _numbered(frame, marked, mirrored=False)
@@ -251,13 +259,39 @@ def entries_of(frame: Frame, marked: bool, mirrored: bool = False) -> list[Entry
     return list(_numbered(frame, marked, mirrored).values())
 
 
+def again(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
+    """Return the entries of an image as a model may see them in another one from the same place: it errs much the same way."""
+    found = []
+    for entry in entries:
+        way, below, longest, height = 1.0 + _AGAIN * random.standard_normal(4)
+        if random.random() >= _MISSED / 2.0:
+            around = {"right": entry.right * way, "ahead": entry.ahead * way, "distance": entry.distance * way}
+            lengths = {"longest": entry.longest * longest, "height": entry.height * height}
+            box = jittered(entry.box, random, _AGAIN)
+            found.append(replace(entry, box=box, **around, below=entry.below * below, **lengths))
+    return found
+
+
 def mistaken(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
     """Return entries of which a few are called like another, as a model may that sees them."""
+    if not entries:
+        return []
     others = [entries[int(index)].kind for index in random.integers(len(entries), size=len(entries))]
     is_wrong = random.random(len(entries)) < _MISTAKEN
     return [
         replace(each, kind=kind) if wrong else each for each, kind, wrong in zip(entries, others, is_wrong, strict=True)
     ]
+
+
+def _pairs(
+    frame: Frame, frames: Sequence[Frame], still: bool, random: np.random.Generator
+) -> Iterator[tuple[Frame, Frame]]:
+    """Yield pairs of views of a scene, with a frame at first and then others; or frames twice, where the camera is still."""
+    for place in (-1, *random.permutation(len(frames)).tolist()):
+        one = frame if place < 0 else frames[place]
+        others = [one] if still else [other for other in frames if other.scene == one.scene and other is not one]
+        for index in random.permutation(len(others)).tolist():
+            yield one, others[index]
 
 
 def _numbered(frame: Frame, marked: bool, mirrored: bool) -> dict[int, Entry]:

@@ -3,7 +3,8 @@
 How far each thing shifted says how far a camera went up, down, ahead or back. Which way it went to the side seldom does: a
 camera that goes round things turns to keep them in sight. So the turn is worked out from the ways between things, which point
 elsewhere in the second view, and then where they would lie had the camera not turned. Nor does a camera that rises and
-looks down at them see them shift: how far below it things lie says how far it rose.
+looks down at them see them shift: how far below it things lie says how far it rose. And lengths are too inexact to tell a
+small step ahead from none; that the things spread out in the image says it better.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from joyai_ros.understanding.listing import (
 )
 
 _POINTER = "x"  # with it an entry of a listing begins: from it a model goes on to the next one's
-_AROUND, _PLACE = "ra", "radb"
+_AROUND, _PLACE = "ra", "xyrab"
 # How far a camera moved, and in which two directions, by the field whose numbers say it.
 _WAYS = (
     ("r", "left", "right"),
@@ -37,14 +38,16 @@ _WAYS = (
 )
 _WAY_STEP, _MIDDLE = 0.02, 50  # metres of one step, and the number of no way at all
 _ANGLE, _ANGLE_STEP = "x", math.radians(2.0)
+_SPREAD, _SPREAD_STEP = "w", 0.5  # hundredths of the image
+_LEAST_SPREAD = 1.0  # steps
 
 _Both: TypeAlias = tuple[Entry, Entry]  # a thing as two views list it
 
 
 def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
     """Return the line before the answer how the camera moved, in two parts: where the things lie that both views name alike,
-    seen from each place, and by how much that differs; and what follows from it: how the camera turned, how far it moved in
-    each direction, and the furthest of these.
+    seen from each place, and by how much that differs; and what follows from it: how the camera turned, by how much the things
+    spread out, how far it moved in each direction, and the furthest of these.
 
     Args:
         first, second: entries of the two listings.
@@ -61,6 +64,7 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
             quotes += shifted(*shared[-1])
     follows = _gone(shared) if len(shared) > 1 else []
     follows += _risen(shared) if shared else []
+    follows += _spread_out(shared) if len(shared) > 1 else []
     moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
     furthest = max(moved, key=lambda way: abs(way[1]))
     follows += [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
@@ -68,7 +72,9 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
 
 
 def shifted(first: Entry, second: Entry) -> tuple[str, str]:
-    """Return where a thing lies, seen from two places, and by how much that differs, with 50 for not at all."""
+    """Return where a thing lies in the image and round the viewer, seen from two places, and by how much that differs, with 50
+    for not at all.
+    """
     one, other = (field_words(entry) for entry in (first, second))
     quoted = [seen[field] for seen in (one, other) for field in _PLACE]
     by = [number_word(field, _MIDDLE + _steps(other, field) - _steps(one, field)) for field in _PLACE]
@@ -137,6 +143,25 @@ def _risen(shared: Sequence[_Both]) -> list[str]:
     ahead = sum(_steps(each, "a") for each in first) / len(first)
     steep = math.degrees(math.atan2(below * STEPS["b"], ahead * STEPS["a"]))
     return [number_word("b", _MIDDLE + again - below), number_word(STEEP, steep)]
+
+
+def _spread_out(shared: Sequence[_Both]) -> list[str]:
+    """Return where the middle of all things is in each image, and by how much that differs; how far from it they are on
+    average, beside and above together; and the logarithm of how much further in the second, in hundredths.
+    """
+    first, second = (
+        np.array([[_steps(field_words(thing), field) for field in "xy"] for thing in things])
+        for things in zip(*shared, strict=True)
+    )
+    middles = [each.mean(0) for each in (first, second)]
+    words = [number_word(field, way) for middle in middles for field, way in zip("xy", middle, strict=True)]
+    words += [number_word(field, _MIDDLE + way) for field, way in zip("xy", middles[1] - middles[0], strict=True)]
+    spreads = [
+        max(float(np.abs(each - middle).sum(1).mean()) / _SPREAD_STEP, _LEAST_SPREAD)
+        for each, middle in zip((first, second), middles, strict=True)
+    ]
+    words += [number_word(_SPREAD, spread) for spread in spreads]
+    return [*words, number_word(_SPREAD, _MIDDLE + 100.0 * math.log(spreads[1] / spreads[0]))]
 
 
 def _steps(fields: Mapping[str, str], field: str) -> int:

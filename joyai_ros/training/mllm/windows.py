@@ -101,10 +101,10 @@ def shown_words(window: Box2D, entry: Entry | None) -> tuple[tuple[int, int, str
     return (*[(0, 0, kind)] * _TELLING, (0, 0, color), *numbers, *[(*_ROUND[-1], raised)] * (_TELLING - 1))
 
 
-def jittered(box: Box2D, random: np.random.Generator) -> Box2D:
-    """Return a box as a model or a detector may give it."""
+def jittered(box: Box2D, random: np.random.Generator, spread: float = _JITTER) -> Box2D:
+    """Return a box as a model or a detector may give it; half of them as they are, the others' sides by so much of it off."""
     x0, y0, x1, y1 = box
-    shifts = _JITTER * random.standard_normal(4) * (random.random() < 0.5)
+    shifts = spread * random.standard_normal(4) * (random.random() < 0.5)
     moved = np.clip(np.asarray(box) + shifts * (x1 - x0, y1 - y0, x1 - x0, y1 - y0), 0.0, 1.0)
     return (
         float(moved[0]),
