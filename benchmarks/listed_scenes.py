@@ -66,7 +66,10 @@ def asked(module: str, what: str, scenes: int, seed: int) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=seed, help=f"of the first scene ({seed})")
     parser.add_argument("--model", default="small-und", help="a card whose model writes listings (small-und)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.scenes < 1:
+        parser.error("--scenes must be at least 1")
+    return given
 
 
 def show(figures: Mapping[str, Any], as_json: bool) -> None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from joyai_ros.geometry.boxes import Box2D, box2d_iou
+from joyai_ros.geometry.boxes import Box2D, box2d_area, box2d_iou, box2d_shared
 
 Array = NDArray[np.float64]
 
-_EDGE = 1e-9
+_EDGE = 1e-9  # least area of a box
 _LENIENT = 0.5  # put to the log odds: a thing that is hardly in sight is missed more often than one is made up
 # What each of these signs adds to the log odds that a sighting is a thing of its own: fitted by benchmarks.sightings_told to
 # its 250 scenes from seed 1750000.
@@ -79,5 +79,4 @@ def signs_of(sighting: Sighting, surer: Sequence[Sighting]) -> Array:
 
 def _covered(box: Box2D, other: Box2D) -> float:
     """Return which share of a box another one covers."""
-    wide, high = min(box[2], other[2]) - max(box[0], other[0]), min(box[3], other[3]) - max(box[1], other[1])
-    return max(wide, 0.0) * max(high, 0.0) / max((box[2] - box[0]) * (box[3] - box[1]), _EDGE)
+    return box2d_shared(box, other) / max(box2d_area(box), _EDGE)

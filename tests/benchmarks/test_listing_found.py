@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("transformers", reason="the extra neural is not installed")
 
 from benchmarks import listing_found
+from benchmarks.listed_scenes import asked
 
 
 def test_it_finds_most_of_what_is_shown():
@@ -28,3 +29,10 @@ def test_a_model_that_lists_nothing_is_refused(monkeypatch):
     monkeypatch.setattr("sys.argv", ["listing_found", "--scenes", "1", "--model", "none"])
     with pytest.raises(SystemExit, match="none lists nothing in this process"):
         listing_found.main()
+
+
+def test_no_scenes_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["listing_found", "--scenes", "0"])
+    with pytest.raises(SystemExit, match="2"):
+        asked("listing_found", "What a listing finds.", 60, 0)
+    assert "--scenes must be at least 1" in capsys.readouterr().err
