@@ -6,6 +6,7 @@ two of which one hides a part of the other; that they hold the same kind and col
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,18 +17,21 @@ from joyai_ros.geometry.boxes import Box2D, box2d_area, box2d_iou, box2d_shared
 
 Array = NDArray[np.float64]
 
-_EDGE = 1e-9  # least area of a box
+_EDGE, _NARROW = 1e-9, 0.005  # least area and width of a box
 _LENIENT = 0.5  # put to the log odds: a thing that is hardly in sight is missed more often than one is made up
 # What each of these signs adds to the log odds that a sighting is a thing of its own: fitted by benchmarks.sightings_told to
 # its 250 scenes from seed 1750000.
 SIGNS = {
-    "always": -3.37,
-    "sure": 0.81,  # log odds of the closer windows that something is there, on average
-    "windows": 1.39,  # logarithm of one more than the windows over the image that show it, each as far as it is sure
-    "overlap": -3.17,  # the most with a thing that is surer, intersection over union
-    "covered": -1.83,  # the largest share of it that the box of a surer one covers
-    "overlap alike": -2.65,  # the same two, each times how likely both are of one kind and colour
-    "covered alike": -1.77,
+    "always": -2.17,
+    "sure": 0.58,  # see Sighting
+    "seen": 0.72,
+    "windows": 0.83,  # logarithm of one more than there are
+    "named": 2.02,  # logarithm of how likely it is of the kind and of the colour of which it is likeliest
+    "wide": 0.24,  # logarithm of its width
+    "overlap": -1.64,  # the most with a thing that is surer, intersection over union
+    "covered": -1.6,  # the largest share of it that the box of a surer one covers
+    "overlap alike": -3.03,  # the same two, each times how likely both are of one kind and colour
+    "covered alike": -2.58,
 }
 
 
@@ -37,13 +41,15 @@ class Sighting:
 
     Attributes:
         box: as shares of the image's width and height.
-        sure: log odds that something is there.
+        sure: log odds that something is there, on average of the closer windows that show it or nothing.
+        seen: the same of the window over the image that is surest.
         windows: that show it, of those over the image, each as far as it is sure.
         kinds, colors: (K,) and (C,) how likely it is of each.
     """
 
     box: Box2D
     sure: float
+    seen: float
     windows: float
     kinds: Array
     colors: Array
@@ -61,11 +67,11 @@ def told_apart(sightings: Sequence[Sighting]) -> list[Box2D]:
 
 def surest_first(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Return sightings in the order in which they are told apart."""
-    return sorted(sightings, key=lambda each: -each.sure)
+    return sorted(sightings, key=lambda each: (-each.sure, -each.seen, -each.windows))
 
 
 def signs_of(sighting: Sighting, surer: Sequence[Sighting]) -> Array:
-    """Return what says that a sighting is a thing of its own beside surer ones: (7,) in the order of :data:`SIGNS`."""
+    """Return what says that a sighting is a thing of its own beside surer ones: (10,) in the order of :data:`SIGNS`."""
     beside = np.zeros((1, 4))
     if surer:
         overlap = np.array([box2d_iou(sighting.box, other.box) for other in surer])
@@ -74,7 +80,10 @@ def signs_of(sighting: Sighting, surer: Sequence[Sighting]) -> Array:
             [(sighting.kinds @ other.kinds) * (sighting.colors @ other.colors) for other in surer], dtype=np.float64
         )
         beside = np.column_stack([overlap, covered, overlap * alike, covered * alike])
-    return np.array([1.0, sighting.sure, np.log1p(sighting.windows), *beside.max(axis=0)])
+    named = sum(math.log(max(float(shares.max()), _EDGE)) for shares in (sighting.kinds, sighting.colors))
+    wide = math.log(max(sighting.box[2] - sighting.box[0], _NARROW))
+    by_itself = [1.0, sighting.sure, sighting.seen, np.log1p(sighting.windows), named, wide]
+    return np.array([*by_itself, *beside.max(axis=0)])
 
 
 def _covered(box: Box2D, other: Box2D) -> float:

@@ -40,11 +40,12 @@ from joyai_ros.understanding.sightings import Sighting, told_apart
 _View: TypeAlias = tuple[int, Box2D]  # the place of an image, and a window or a box of it
 _BOX, _CONTENT = len(BOX_FIELDS), 3  # tokens that are written of what a window shows
 _CLOSER = (1.6, 2.2, 3.0)  # sides of the windows that show once more what was found, over the longer side of its box
+_CLOSER_TIMES = 2  # such windows are looked at: round what is found, and round what they make of it
 _LIKELY = 0.05  # that something is in the middle of a window over the image, for it to be looked at once more
 _HARDLY = 0.01  # so sure a closer window must be for its box to count
 _NEVER = 1e-3  # nothing is surer than one less this, nor less sure than this
 _ONE = 0.5  # of boxes that overlap more, intersection over union, in windows over the image one is looked at once more
-_SHOWN = 0.4  # a window over the image shows a thing with whose box its own overlaps more
+_SHOWN = 0.4  # a window shows a thing with whose box its own overlaps more
 _AROUND = (MARGIN, 2.0)  # sides of the windows that show what a box holds, over its longer side
 _LEAST_RAISED = 3  # steps by which a thing is higher at least that stands on another one
 _AT_ONCE = 8  # windows that are looked at together, for each question that is answered together
@@ -106,25 +107,30 @@ class WindowReader:
     def _sightings(
         self, images: Sequence[ColorImage], likely: Sequence[Sequence[_Found]], together: int
     ) -> list[list[Sighting]]:
-        """Return what may be a thing of each image, of what is likely there: as windows show it that are closer round it."""
-        candidates = [(place, found.box) for place, each in enumerate(likely) for found in _apart(each)]
-        views = [(place, window_round(box, images[place].shape, side)) for place, box in candidates for side in _CLOSER]
-        looks = self._looks(images, views, _HARDLY, together)
-        places, boxes, sure = [], [], []
-        for row, (place, _) in enumerate(candidates):
-            closer = looks[row * len(_CLOSER) : (row + 1) * len(_CLOSER)]
-            seen = [found.box for found in closer if found is not None]
-            if seen:
-                x0, y0, x1, y1 = np.median(seen, axis=0).tolist()
-                places.append(place)
-                boxes.append((x0, y0, x1, y1))
-                sure.append(float(np.mean([_log_odds(0.0 if found is None else found.sure) for found in closer])))
+        """Return what may be a thing of each image, of what is likely there: as windows show it that are closer round it.
+
+        Such a window may show a neighbour: what is in front of a thing is nearer to the middle now and then. It then says
+        nothing of the thing.
+        """
+        candidates = [(place, found) for place, each in enumerate(likely) for found in _apart(each)]
+        places, boxes = [place for place, _ in candidates], [found.box for _, found in candidates]
+        looks: list[list[_Found | None]] = [[] for _ in candidates]
+        for _ in range(_CLOSER_TIMES):
+            views = [
+                (place, window_round(box, images[place].shape, side))
+                for place, box in zip(places, boxes, strict=True)
+                for side in _CLOSER
+            ]
+            seen = self._looks(images, views, _HARDLY, together)
+            closer = [seen[start : start + len(_CLOSER)] for start in range(0, len(seen), len(_CLOSER))]
+            boxes = [_agreed(box, some) for box, some in zip(boxes, closer, strict=True)]
+            looks = [before + some for before, some in zip(looks, closer, strict=True)]
         held = self._each(images, list(zip(places, boxes, strict=True)), MARGIN, False, together)
         sightings: list[list[Sighting]] = [[] for _ in images]
-        for place, box, odds, (kinds, colors, *_) in zip(places, boxes, sure, held, strict=True):
-            windows = sum(found.sure for found in likely[place] if box2d_iou(box, found.box) > _SHOWN)
+        for (place, found), box, some, (kinds, colors, *_) in zip(candidates, boxes, looks, held, strict=True):
+            windows = sum(each.sure for each in _showing(box, likely[place]))
             shares = (each.double().cpu().numpy() for each in (kinds, colors))
-            sightings[place].append(Sighting(box, odds, windows, *shares))
+            sightings[place].append(Sighting(box, _sure(box, some), _log_odds(found.sure), windows, *shares))
         return sightings
 
     def _looks(
@@ -228,6 +234,24 @@ def _apart(found: Sequence[_Found]) -> list[_Found]:
         if all(box2d_iou(each.box, other.box) <= _ONE for other in kept):
             kept.append(each)
     return kept
+
+
+def _showing(box: Box2D, looks: Sequence[_Found | None]) -> list[_Found]:
+    """Return those of some looks that show what a box is of."""
+    return [found for found in looks if found is not None and box2d_iou(box, found.box) > _SHOWN]
+
+
+def _agreed(box: Box2D, looks: Sequence[_Found | None]) -> Box2D:
+    """Return what looks at a box and those that show the same make of it: the median of each side."""
+    seen = [found.box for found in _showing(box, looks)]
+    x0, y0, x1, y1 = np.median(seen if len(seen) > 1 else [*seen, box], axis=0).tolist()
+    return x0, y0, x1, y1
+
+
+def _sure(box: Box2D, looks: Sequence[_Found | None]) -> float:
+    """Return the log odds that something is in a box, on average of the looks that show it or nothing; 0 without any."""
+    odds = [_log_odds(found.sure) for found in _showing(box, looks)] + [_log_odds(0.0)] * looks.count(None)
+    return float(np.mean(odds)) if odds else 0.0
 
 
 def _log_odds(share: float) -> float:

@@ -14,7 +14,7 @@ SHARES = np.array([1.0, 0.0]), np.array([0.5, 0.5])
 
 
 def sighting(x, sure, windows):
-    return Sighting((x, 0.2, x + 0.1, 0.4), sure, windows, *SHARES)
+    return Sighting((x, 0.2, x + 0.1, 0.4), sure, 0.0, windows, *SHARES)
 
 
 def shown(of, things=1, partly=()):
@@ -39,7 +39,7 @@ def test_too_few_scenes_are_refused(monkeypatch):
 
 
 def test_figures_count_what_is_found_and_what_is_made_up():
-    every = np.array([10.0, 0, 0, 0, 0, 0, 0])  # takes all for a thing
+    every = np.array([10.0] + [0.0] * 9)  # takes all for a thing
     images = [shown((2, 0)), shown((2, 1, 2), things=2, partly=((0.0, 0.0, 1.0, 1.0),))]
     assert sightings_told.figures(images, [every, every]) == {
         "found": 1.0,

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,10 +55,37 @@ def test_turn_and_way_are_those_of_the_camera(turn, right, ahead, up):
     assert abs(found[24] * 0.02 - up) < 0.03
 
 
-def test_of_two_things_with_one_name_the_first_is_meant_in_another_view():
-    quotes, _ = motion_evidence([BOX], [replace(BOX, box=(0.5, 0.2, 0.6, 0.4), ahead=0.8), BOX], {})
-    box = " x15 y30 r40 a30 y18"
-    assert quotes == f" x15 box blue{box}{box} x50 y50 r50 a50 y50"
+@pytest.mark.parametrize("twice_at_first", [True, False])
+def test_things_with_one_name_do_not_say_how_far_they_shift(twice_at_first):
+    other = replace(BOX, box=(0.5, 0.2, 0.6, 0.4), ahead=0.8)
+    views = ([BOX, MUG, other], [BOX, MUG]) if twice_at_first else ([BOX, MUG], [other, BOX, MUG])
+    quotes, _ = motion_evidence(*views, {})
+    mug = " x40 y50 r54 a41 y18"
+    last = " x55 box blue" if twice_at_first else ""
+    assert quotes == f" x15 box blue x40 mug red{mug}{mug} x50 y50 r50 a50 y50{last}"
+
+
+@given(st.floats(-0.2, 0.2), st.floats(-0.15, 0.15))
+def test_of_a_step_to_the_side_the_lowest_thing_shifts_most_and_of_a_turn_all_alike(step, turn):
+    def again(entry, down):
+        x0, y0, x1, y1 = entry.box
+        by = step / down + turn
+        return replace(entry, box=(x0 + by, y0, x1 + by, y1))
+
+    first = [
+        replace(each, box=(x, y, x + 0.1, y + 0.1))
+        for each, x, y in ((BOX, 0.4, 0.7), (MUG, 0.5, 0.2), (BALL, 0.3, 0.5))
+    ]
+    nearness = [0.8, 1.6, 1.1]
+    follows = motion_evidence(first, [again(*each) for each in zip(first, nearness, strict=True)], {})[1]
+    low, by_low, high, by_high, lower, more = map(
+        int, re.search(r" w\d\d y(\d+) x(\d+) y(\d+) x(\d+) y(\d+) x(\d+) r", follows).groups()
+    )
+    assert (low, high, lower) == (75, 25, 50)
+    assert (
+        abs(by_low - 50 - 100 * (step / 0.8 + turn)) <= 1.01 and abs(by_high - 50 - 100 * (step / 1.6 + turn)) <= 1.01
+    )
+    assert more - 50 == by_low - by_high
 
 
 @given(st.floats(0.7, 1.4), st.floats(-0.1, 0.1), st.floats(-0.1, 0.1))

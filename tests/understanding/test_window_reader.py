@@ -55,25 +55,50 @@ def test_nothing_is_looked_at_where_there_is_nothing(reader):
     assert made.contents([np.zeros((60, 80, 3), np.uint8)], [], 1) == []
 
 
-def test_what_may_be_a_thing_is_looked_at_more_closely(reader, monkeypatch):
+IMAGE = np.zeros((60, 80, 3), np.uint8)
+BESIDE = (0.5, 0.2, 0.7, 0.5)
+
+
+def sighted(reader, monkeypatch, first, again):
+    """Return what may be a thing, where windows over the image show one and the closer ones round it what is given."""
     made, looks = reader
     looks[1.3, False] = look([0.9, 0.1], [0.2, 0.8], 20, 0)
+    closer = iter((first, again))
 
     def looked(images, views, least, together):
-        if least < 0.05:  # the closer windows: the third one shows nothing
-            return [_Found((0.1, 0.1, 0.2, 0.3), 0.9), _Found((0.2, 0.1, 0.3, 0.3), 0.5), None]
-        scanned = [_Found(BOX, 0.8), _Found((0.1, 0.1, 0.3, 0.3), 0.4), _Found((0.21, 0.2, 0.4, 0.5), 0.3)]
+        if least < 0.05:
+            return next(closer)
+        scanned = [_Found(BOX, 0.8), _Found((0.21, 0.2, 0.4, 0.5), 0.3), _Found(BESIDE, 0.2)]
         return scanned + [None] * (len(views) - len(scanned))
 
     monkeypatch.setattr(made, "_looks", looked)
     given = []
     monkeypatch.setattr(window_reader, "told_apart", lambda sightings: given.append(sightings) or [BOX])
-    monkeypatch.setattr(window_reader, "_apart", lambda found: found[1:2])
-    assert made.boxes([np.zeros((60, 80, 3), np.uint8)], 1) == [[BOX]]
+    monkeypatch.setattr(window_reader, "_apart", lambda found: found[:1])
+    assert made.boxes([IMAGE], 1) == [[BOX]]
     ((sighting,),) = given
-    np.testing.assert_allclose(sighting.box, (0.15, 0.1, 0.25, 0.3))
-    assert sighting.sure == pytest.approx((np.log(9) + 0 - np.log(999)) / 3)
-    assert sighting.windows == pytest.approx(0.4), "of the windows over the image one shows it"
-    assert sighting.kinds.tolist() == pytest.approx([0.9, 0.1]) and sighting.colors.tolist() == pytest.approx(
-        [0.2, 0.8]
-    )
+    return sighting
+
+
+def test_what_may_be_a_thing_is_looked_at_more_closely_and_once_more(reader, monkeypatch):
+    first = [_Found((0.22, 0.2, 0.4, 0.5), 0.9), _Found((0.18, 0.2, 0.4, 0.5), 0.5), None]
+    again = [_Found((0.2, 0.24, 0.4, 0.5), 0.9), _Found((0.2, 0.2, 0.4, 0.46), 0.9), _Found(BOX, 0.9)]
+    sighting = sighted(reader, monkeypatch, first, again)
+    np.testing.assert_allclose(sighting.box, BOX)
+    assert sighting.sure == pytest.approx((4 * np.log(9) + 0 - np.log(999)) / 6)
+    assert sighting.seen == pytest.approx(np.log(4))
+    assert sighting.windows == pytest.approx(1.1), "of the windows over the image two show it"
+    np.testing.assert_allclose([*sighting.kinds, *sighting.colors], [0.9, 0.1, 0.2, 0.8], atol=1e-6)
+
+
+def test_a_closer_window_that_shows_a_neighbour_says_nothing_of_the_thing(reader, monkeypatch):
+    beside = _Found(BESIDE, 0.99)
+    sighting = sighted(reader, monkeypatch, [beside] * 3, [_Found((0.2, 0.2, 0.4, 0.52), 0.5), beside, beside])
+    np.testing.assert_allclose(sighting.box, (0.2, 0.2, 0.4, 0.51))
+    assert sighting.sure == pytest.approx(0.0)
+    assert sighted(reader, monkeypatch, [beside] * 3, [beside] * 3).sure == 0.0
+
+
+def test_windows_that_show_much_the_same_are_looked_at_once():
+    surest, other = _Found(BOX, 0.8), _Found(BESIDE, 0.2)
+    assert window_reader._apart([other, _Found((0.21, 0.2, 0.4, 0.5), 0.3), surest]) == [surest, other]

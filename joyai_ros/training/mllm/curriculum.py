@@ -67,7 +67,7 @@ _WITH_VIEWS, _MOST_VIEWS = 0.1, 2  # share of the exercises that are asked with 
 _GROUND_SHARE = 0.75  # of what an image shows: the ground is where the feet of so many are as high or higher
 _LEAST_SEEN = 0.2  # share of an object below which an image without marks does not show it
 _SCALE = 0.08  # standard deviation of given lengths that is common to all of an image
-_AGAIN = 0.01  # standard deviation of what is seen once more from the same place, and of the sides of its box
+_AGAIN, _AGAIN_BOX = 0.03, 0.01  # standard deviations of lengths and of boxes that are seen again from the same place
 _SCALE_OF_BOTH, _SCALE_OF_VIEW = (
     0.07,
     0.04,
@@ -267,7 +267,7 @@ def again(entries: Sequence[Entry], random: np.random.Generator) -> list[Entry]:
         if random.random() >= _MISSED / 2.0:
             around = {"right": entry.right * way, "ahead": entry.ahead * way, "distance": entry.distance * way}
             lengths = {"longest": entry.longest * longest, "height": entry.height * height}
-            box = jittered(entry.box, random, _AGAIN)
+            box = jittered(entry.box, random, _AGAIN_BOX)
             found.append(replace(entry, box=box, **around, below=entry.below * below, **lengths))
     return found
 

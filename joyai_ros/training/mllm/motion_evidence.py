@@ -4,7 +4,8 @@ How far each thing shifted says how far a camera went up, down, ahead or back. W
 camera that goes round things turns to keep them in sight. So the turn is worked out from the ways between things, which point
 elsewhere in the second view, and then where they would lie had the camera not turned. Nor does a camera that rises and
 looks down at them see them shift: how far below it things lie says how far it rose. And lengths are too inexact to tell a
-small step ahead from none; that the things spread out in the image says it better.
+small step ahead from none; that the things spread out in the image says it better. Nor do they always tell a step to the side
+from a turn: of a step near things shift more than far ones, of a turn no more.
 """
 
 from __future__ import annotations
@@ -45,30 +46,37 @@ _Both: TypeAlias = tuple[Entry, Entry]  # a thing as two views list it
 
 
 def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mapping[str, float]) -> tuple[str, str]:
-    """Return the line before the answer how the camera moved, in two parts: where the things lie that both views name alike,
-    seen from each place, and by how much that differs; and what follows from it: how the camera turned, by how much the things
-    spread out, how far it moved in each direction, and the furthest of these.
+    """Return the line before the answer how the camera moved, in two parts: where the things lie whose name both views give to
+    one thing, seen from each place, and by how much that differs; and what follows from it: how the camera turned, by how much
+    the things spread out, how much more the near ones shift, how far it moved in each direction, and the furthest of these.
 
     Args:
         first, second: entries of the two listings.
         ways: metres, by direction; see :func:`joyai_ros.reasoning.camera_checks.camera_ways`.
     """
     quotes: list[str] = []
-    again = {tuple(content_words(entry)): entry for entry in reversed(in_order(second))}
+    before, again = (_by_name(entries) for entries in (first, second))
     shared: list[_Both] = []
     for entry in in_order(first):
         name = content_words(entry)
         quotes += [field_words(entry)[_POINTER], *name]
-        if tuple(name) in again:
-            shared.append((entry, again[tuple(name)]))
+        if len(before[tuple(name)]) == len(again.get(tuple(name), ())) == 1:
+            shared.append((entry, *again[tuple(name)]))
             quotes += shifted(*shared[-1])
     follows = _gone(shared) if len(shared) > 1 else []
     follows += _risen(shared) if shared else []
-    follows += _spread_out(shared) if len(shared) > 1 else []
+    follows += [*_spread_out(shared), *_slid(shared)] if len(shared) > 1 else []
     moved = [(field, ways.get(more, 0.0) - ways.get(less, 0.0)) for field, less, more in _WAYS]
     furthest = max(moved, key=lambda way: abs(way[1]))
     follows += [number_word(field, _MIDDLE + way / _WAY_STEP) for field, way in (*moved, furthest)]
     return "".join(quotes), "".join(follows) + EVIDENCE_END
+
+
+def _by_name(entries: Sequence[Entry]) -> dict[tuple[str, ...], list[Entry]]:
+    found: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in entries:
+        found.setdefault(tuple(content_words(entry)), []).append(entry)
+    return found
 
 
 def shifted(first: Entry, second: Entry) -> tuple[str, str]:
@@ -162,6 +170,20 @@ def _spread_out(shared: Sequence[_Both]) -> list[str]:
     ]
     words += [number_word(_SPREAD, spread) for spread in spreads]
     return [*words, number_word(_SPREAD, _MIDDLE + 100.0 * math.log(spreads[1] / spreads[0]))]
+
+
+def _slid(shared: Sequence[_Both]) -> list[str]:
+    """Return how far down the lowest and the highest thing of the first image are, for lower ones are nearer, how far each of
+    them shifts to the side, and by how much both differ.
+    """
+    seen = [[field_words(each) for each in thing] for thing in shared]
+    downs = [_steps(first, "y") for first, _ in seen]
+    shifts = [_steps(second, "x") - _steps(first, "x") for first, second in seen]
+    low, high = downs.index(max(downs)), downs.index(min(downs))
+    words = [
+        word for at in (low, high) for word in (number_word("y", downs[at]), number_word("x", _MIDDLE + shifts[at]))
+    ]
+    return [*words, number_word("y", downs[low] - downs[high]), number_word("x", _MIDDLE + shifts[low] - shifts[high])]
 
 
 def _steps(fields: Mapping[str, str], field: str) -> int:
