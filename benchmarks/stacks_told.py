@@ -79,8 +79,8 @@ def _stands(frame: SimFrame, marks: Marks) -> list[bool]:
 
 def fitted(signs: Array, stands: NDArray[np.bool_]) -> Array:
     """Return the weights of signs by which it is told best what stands on another thing."""
-    spread = np.maximum(signs.std(axis=0), 1e-9)
-    spread[0] = 1.0
+    spread = signs.std(axis=0)
+    spread[spread < 1e-9] = 1.0  # such a sign is the same for all
     side = np.where(stands, -1.0, 1.0)
 
     def loss(weights: Array) -> float:

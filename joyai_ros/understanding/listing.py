@@ -13,7 +13,7 @@ down.
 The model writes it in two steps. It looks at square windows of the image, cut out and brought to one size, so that a small
 thing is seen as well as a large one, and writes the box, kind and colour of what is in the middle of each and how steeply it
 is looked down at, which its shape shows; and from all of that together it works out the lengths. Windows over the whole image
-find the things, windows round each show it once more. What a thing is, and the lengths, are asked of the mirror image as well,
+find the things, windows round each show it closer. What a thing is, and the lengths, are asked of the mirror image as well,
 and are what both say on average; then places are brought together with the boxes and with what stands on what
 (:mod:`joyai_ros.understanding.lines_of_sight`). For that, windows also show how high a thing stands above what most things
 stand on, which is not part of a listing (:mod:`joyai_ros.understanding.stacks`).

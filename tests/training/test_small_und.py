@@ -40,7 +40,7 @@ def test_it_is_whole_and_small():
     assert not [path for path in folder.rglob("*") if path.suffix not in (".safetensors", ".json", ".jinja", ".txt")]
     assert CARD.listing and CARD.dtype == "float16"
     assert CARD.training["command"] == (
-        "joyai-ros train mllm models/recipes/small-und-motions.yaml --out out/small-und-motions"
+        "joyai-ros train mllm models/recipes/small-und-sideways.yaml --out out/small-und-sideways"
     )
 
 
