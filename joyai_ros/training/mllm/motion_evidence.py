@@ -61,7 +61,7 @@ def motion_evidence(first: Sequence[Entry], second: Sequence[Entry], ways: Mappi
         name = content_words(entry)
         quotes += [field_words(entry)[_POINTER], *name]
         if len(before[tuple(name)]) == len(again.get(tuple(name), ())) == 1:
-            shared.append((entry, *again[tuple(name)]))
+            shared.append((entry, again[tuple(name)][0]))
             quotes += shifted(*shared[-1])
     follows = _gone(shared) if len(shared) > 1 else []
     follows += _risen(shared) if shared else []

@@ -20,6 +20,7 @@ from joyai_ros.models.store import find_model
 from joyai_ros.training.checkpoints import trained_weights
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.loop import Trained, train
+from joyai_ros.training.mllm.averaging import average_vision, check_same_sizes
 from joyai_ros.training.mllm.config import MllmTraining
 from joyai_ros.training.mllm.curriculum import exercises_of
 from joyai_ros.training.mllm.deepen import deepen_vision
@@ -88,6 +89,8 @@ def train_mllm(
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
     how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
     model = load_model(base, how)
+    for each in config.vision_mean:
+        check_same_sizes(model, _folder(each.model))
     if config.new_vision:
         renew_vision(model, config.loop.seed)
     encoder = Encoder(load_processor(base), Pictures(stores.values(), config.split), config.pixels)
@@ -112,7 +115,10 @@ def _result(model: Any, config: MllmTraining, out: Path) -> Any:
     """Return the model with what was trained, from the last checkpoint: it is whole there, whatever the number of processes."""
     module = with_lora(model, config.lora)
     module.load_state_dict(trained_weights(out), strict=False)
-    return merged(module, config.lora)
+    model = merged(module, config.lora)
+    how = Loading(precision=Precision(config.weights.value), device="cpu")
+    average_vision(model, [(load_model(_folder(each.model), how), each.share) for each in config.vision_mean])
+    return model
 
 
 def _datasets(store: Store, config: MllmTraining) -> dict[str, Sequence[Sample]]:
@@ -134,10 +140,7 @@ def _stores(config: MllmTraining) -> dict[str, Store]:
 def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
     """Return the folder of the model to begin with; one from scratch is made once, so that a resumed run has the same."""
     if config.base:
-        found = find_model(config.base)
-        if found.card.draws:
-            raise ModelFolderError(f"{config.base} draws images; give a model that answers questions")
-        folder = check_folder(found.folder, hashes=False).folder
+        folder = _folder(config.base)
         return _deepened(folder, config, out / START) if config.vision_layers else folder
     folder = out / START
     if not (folder / "config.json").is_file():
@@ -150,6 +153,14 @@ def _base(config: MllmTraining, out: Path, pools: Sequence[Pool]) -> Path:
         (folder / "chat_template.jinja").write_text(processor.chat_template, encoding="utf-8")
         write_model(model, folder, folder, config.weights)
     return folder
+
+
+def _folder(name: str) -> Path:
+    """Return the folder of a card or folder of a model that answers."""
+    found = find_model(name)
+    if found.card.draws:
+        raise ModelFolderError(f"{name} draws images; give a model that answers questions")
+    return check_folder(found.folder, hashes=False).folder
 
 
 def _deepened(base: Path, config: MllmTraining, folder: Path) -> Path:
