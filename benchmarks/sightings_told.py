@@ -7,9 +7,9 @@ one if its box overlaps by at least 0.35 (intersection over union, one to one, t
 least half is in sight; of one of which a fifth is in sight but not half it counts as listed, neither as found nor as made up,
 and no weight is fitted to it. Compared are weights that are fitted to the other half of the scenes and those of the
 package (``joyai_ros.understanding.sightings.SIGNS``, fitted to the first 184 of the scenes that are the default here, with
-eyes of which the shares in small-und's mean were a third each). Printed are the shares of the things that are found and of the sightings that are taken for a thing and are
-none, and how many images, of those that show each of their things well or not at all, have as many, fewer and more than there
-are. The fit is a logistic regression, held to small weights a little.
+eyes that were the mean of the same three trainings, a third each). Printed are the shares of the things that are found and
+of the sightings that are taken for a thing and are none, and how many images, of those that show each of their things well
+or not at all, have as many, fewer and more than there are. The fit is a logistic regression, held to small weights a little.
 """
 
 from __future__ import annotations
