@@ -1,6 +1,7 @@
-"""The vision encoder of a trained model, averaged with others'."""
+"""A trained model, averaged with others."""
 
 import copy
+import json
 
 import pytest
 
@@ -8,34 +9,52 @@ pytest.importorskip("transformers", reason="training needs transformers")
 import torch
 
 from joyai_ros.errors import ConfigError
-from joyai_ros.training.mllm.averaging import average_vision, check_same_sizes
+from joyai_ros.training.mllm.averaging import average, check_alike
 from joyai_ros.training.mllm.deepen import deepen_vision
 from tests.training.packs import fresh
 
 
-def test_the_mean_is_of_the_vision_encoders_alone():
+def scaled(model, factor):
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.mul_(factor)
+    return other
+
+
+def test_the_mean_is_of_the_vision_encoders_or_of_all_weights():
     model = fresh()[0]
     before = copy.deepcopy(model.state_dict())
-    others = [copy.deepcopy(model) for _ in range(2)]
-    for factor, other in zip((2.0, -1.0), others, strict=True):
-        with torch.no_grad():
-            for weight in other.parameters():
-                weight.mul_(factor)
-    average_vision(model, [(others[0], 0.25), (others[1], 0.125)])
+    average(model, [(scaled(model, 2.0), 0.25, False), (scaled(model, -1.0), 0.125, True)])
     for name, weight in model.state_dict().items():
-        factor = 0.625 + 0.5 - 0.125 if ".visual." in name else 1.0
+        factor = 0.625 + 0.5 - 0.125 if ".visual." in name else 0.875 - 0.125
         torch.testing.assert_close(weight, factor * before[name], rtol=1e-5, atol=1e-7)
-    average_vision(model, [(others[0], 0.5)])
-    name = "model.visual.blocks.0.attn.proj.weight"
-    torch.testing.assert_close(model.state_dict()[name], 1.5 * before[name])
-    average_vision(model, [])
-    torch.testing.assert_close(model.state_dict()[name], 1.5 * before[name])
+    after = copy.deepcopy(model.state_dict())
+    average(model, [])
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, after[name])
 
 
-def test_an_encoder_of_other_sizes_is_refused(tmp_path):
+def saved(model, folder, tokens):
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": tokens}}))
+
+
+def test_a_model_of_other_sizes_or_tokens_is_refused(tmp_path):
     model = fresh()[0]
-    model.save_pretrained(tmp_path)
-    check_same_sizes(model, tmp_path)
+    saved(model, tmp_path / "base", {"a": 0})
+    saved(model, tmp_path / "other", {"a": 0})
+    check_alike(model, tmp_path / "base", tmp_path / "other", whole=True)
+    saved(model, tmp_path / "other", {"b": 0})
+    check_alike(model, tmp_path / "base", tmp_path / "other", whole=False)
+    with pytest.raises(ConfigError, match="whose tokens are others; set its whole to false"):
+        check_alike(model, tmp_path / "base", tmp_path / "other", whole=True)
+    wider = json.loads((tmp_path / "other" / "config.json").read_text())
+    wider["text_config"]["intermediate_size"] += 16
+    (tmp_path / "other" / "config.json").write_text(json.dumps(wider))
+    check_alike(model, tmp_path / "base", tmp_path / "other", whole=False)
+    with pytest.raises(ConfigError, match="language model differs in intermediate_size; leave that model out"):
+        check_alike(model, tmp_path / "base", tmp_path / "other", whole=True)
     deepen_vision(model, 5)
-    with pytest.raises(ConfigError, match="differs in depth, deepstack_visual_indexes; leave that model out"):
-        check_same_sizes(model, tmp_path)
+    with pytest.raises(ConfigError, match="vision encoder differs in depth, deepstack_visual_indexes; leave"):
+        check_alike(model, tmp_path / "base", tmp_path / "other", whole=False)

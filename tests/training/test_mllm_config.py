@@ -57,7 +57,7 @@ def test_a_lora_of_the_vision_encoder_needs_a_rate_for_it():
 
 
 @pytest.mark.parametrize("mean", ["[{share: 0.5}]", "[{model: a, share: 0.6}, {model: b, share: 0.5}]"])
-def test_a_mean_of_vision_encoders_names_each_and_leaves_something_to_the_trained_one(mean):
-    with pytest.raises(ConfigError, match="vision_mean needs"):
-        config("stores=[y]", f"vision_mean={mean}").check()
-    config("stores=[y]", "vision_mean=[{model: a, share: 0.6}, {model: b, share: 0.25}]").check()
+def test_a_mean_of_models_names_each_and_leaves_something_to_the_trained_one(mean):
+    with pytest.raises(ConfigError, match="mean needs"):
+        config("stores=[y]", f"mean={mean}").check()
+    config("stores=[y]", "mean=[{model: a, share: 0.6}, {model: b, share: 0.25}]").check()

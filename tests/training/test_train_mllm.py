@@ -184,19 +184,20 @@ def test_a_base_is_deepened_and_trained(recipe, trained, tmp_path):
     assert read_card(tmp_path / "deep" / "tiny.yaml").parameters > read_card(trained / "tiny.yaml").parameters
 
 
-def test_the_vision_encoder_of_the_result_is_averaged(recipe, trained, tmp_path, capsys):
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_result_or_its_vision_encoder_alone_is_averaged(recipe, trained, tmp_path, capsys, whole):
     base = ["--set", f"base={trained / 'model'}", "--set", "loop.steps=2", "--set", "vision_rate=1"]
-    mean = ["--set", f"vision_mean=[{{model: {trained / 'model'}, share: 0.75}}]"]
+    mean = ["--set", f"mean=[{{model: {trained / 'model'}, share: 0.75, whole: {str(whole).lower()}}}]"]
     for name, more in (("plain", []), ("mean", mean)):
         assert run(["train", "mllm", str(recipe), "--out", str(tmp_path / name), *base, *more]) == 0
     begun, plain, averaged = (
         load_file(folder / "model" / "model.safetensors") for folder in (trained, tmp_path / "plain", tmp_path / "mean")
     )
     for name, weight in averaged.items():
-        expected = 0.25 * plain[name] + 0.75 * begun[name] if ".visual." in name else plain[name]
+        expected = 0.25 * plain[name] + 0.75 * begun[name] if whole or ".visual." in name else plain[name]
         torch.testing.assert_close(weight, expected, rtol=1e-4, atol=1e-6)
-    name = "model.visual.blocks.0.attn.proj.weight"
-    assert (averaged[name] != plain[name]).any()
+    for name in ("model.visual.blocks.0.attn.proj.weight", "model.language_model.layers.0.mlp.up_proj.weight"):
+        assert (averaged[name] != plain[name]).any() == (whole or ".visual." in name)
     capsys.readouterr()
     deeper = [*base, *mean, "--set", "vision_layers=4"]
     assert "leave that model out" in refused(capsys, 2, str(recipe), "--out", str(tmp_path / "deep"), *deeper)

@@ -35,10 +35,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Averaged:
-    """A model with whose vision encoder the trained one is averaged."""
+    """A model with which the trained one is averaged."""
 
     model: str = setting("", "card or folder")
     share: float = setting(0.5, "of the mean; what all leave is of the trained one", 0.0, 1.0)
+    whole: bool = setting(False, "all weights are averaged, not the vision encoder's alone")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class MllmTraining:
     vision_layers: int = setting(
         0, "to which that of the base is deepened, by layers that begin as doing nothing; 0: as it is", 0, 1000
     )
-    vision_mean: tuple[Averaged, ...] = setting((), "models with whose vision encoders that of the result is averaged")
+    mean: tuple[Averaged, ...] = setting((), "models with whose weights those of the result are averaged")
     shown: float = setting(1.0, "weight of what image tokens learn to show, beside that of answers", 0.0, 1e6)
     checkpointing: bool = setting(False, "compute layers again instead of keeping what they made")
     weights: Kept = setting(Kept.FLOAT32, "type in which weights are trained")
@@ -147,10 +148,9 @@ class MllmTraining:
                 "vision_layers deepens the vision encoder of a base: give one and a vision_rate above 0, and set lora.rank to "
                 "0; a model from scratch takes scratch.vision_layers"
             )
-
-        if not all(each.model for each in self.vision_mean) or sum(each.share for each in self.vision_mean) > 1.0:
+        if not all(each.model for each in self.mean) or sum(each.share for each in self.mean) > 1.0:
             raise ConfigError(
-                "vision_mean needs the card or folder of each model, and shares that leave something to the trained one: "
+                "mean needs the card or folder of each model, and shares that leave something to the trained one: "
                 "together at most 1"
             )
 

@@ -20,7 +20,7 @@ from joyai_ros.models.store import find_model
 from joyai_ros.training.checkpoints import trained_weights
 from joyai_ros.training.data.store import Store
 from joyai_ros.training.loop import Trained, train
-from joyai_ros.training.mllm.averaging import average_vision, check_same_sizes
+from joyai_ros.training.mllm.averaging import average, check_alike
 from joyai_ros.training.mllm.config import MllmTraining
 from joyai_ros.training.mllm.curriculum import exercises_of
 from joyai_ros.training.mllm.deepen import deepen_vision
@@ -89,8 +89,8 @@ def train_mllm(
     # Trained weights are kept as they are asked for, wherever they are: the loop moves them.
     how = Loading(precision=Precision(config.weights.value), attention=Attention.SDPA, device="cpu")
     model = load_model(base, how)
-    for each in config.vision_mean:
-        check_same_sizes(model, _folder(each.model))
+    for each in config.mean:
+        check_alike(model, base, _folder(each.model), each.whole)
     if config.new_vision:
         renew_vision(model, config.loop.seed)
     encoder = Encoder(load_processor(base), Pictures(stores.values(), config.split), config.pixels)
@@ -117,7 +117,7 @@ def _result(model: Any, config: MllmTraining, out: Path) -> Any:
     module.load_state_dict(trained_weights(out), strict=False)
     model = merged(module, config.lora)
     how = Loading(precision=Precision(config.weights.value), device="cpu")
-    average_vision(model, [(load_model(_folder(each.model), how), each.share) for each in config.vision_mean])
+    average(model, [(load_model(_folder(each.model), how), each.share, each.whole) for each in config.mean])
     return model
 
 
